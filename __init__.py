@@ -1,0 +1,81 @@
+"""Modular multilingual encoders in the manner of SwissBERT: train, extend, fine-tune and evaluate.
+
+The public names are loaded when they are first used, so ``import swissxmod`` costs nothing and touches no network.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import UserError
+    from .eval.evaluate import evaluate_alignment, evaluate_ner
+    from .eval.records import Record, read_records
+    from .eval.report import write_report
+    from .recipe import run_recipe
+    from .settings import (
+        AlignWords,
+        EvalAlignment,
+        EvalNer,
+        FinetuneNer,
+        ModelInit,
+        ModelModularise,
+        Pretrain,
+        Report,
+        VocabTrain,
+        VocabTransplant,
+    )
+    from .tasks.ner import finetune_ner, tag_sentences
+    from .tasks.word_alignment import align_words
+    from .tokenizer.training import train_vocabulary
+    from .xmod.checkpoints import load_model, load_tokenizer, load_with_tokenizer
+    from .xmod.modeling import (
+        XmodForMaskedLM,
+        XmodForSequenceClassification,
+        XmodForTokenClassification,
+        XmodModel,
+    )
+    from .xmod.modularise import init_model, modularise_model
+    from .xmod.pretraining.run import pretrain
+    from .xmod.vocabulary import transplant_vocabulary
+
+_HOMES = {
+    "errors": ["UserError"],
+    "eval.evaluate": ["evaluate_alignment", "evaluate_ner"],
+    "eval.records": ["Record", "read_records"],
+    "eval.report": ["write_report"],
+    "recipe": ["run_recipe"],
+    "settings": [
+        "AlignWords", "EvalAlignment", "EvalNer", "FinetuneNer", "ModelInit", "ModelModularise", "Pretrain", "Report",
+        "VocabTrain", "VocabTransplant",
+    ],
+    "tasks.ner": ["finetune_ner", "tag_sentences"],
+    "tasks.word_alignment": ["align_words"],
+    "tokenizer.training": ["train_vocabulary"],
+    "xmod.checkpoints": ["load_model", "load_tokenizer", "load_with_tokenizer"],
+    "xmod.modeling": [
+        "XmodForMaskedLM", "XmodForSequenceClassification", "XmodForTokenClassification", "XmodModel",
+    ],
+    "xmod.modularise": ["init_model", "modularise_model"],
+    "xmod.pretraining.run": ["pretrain"],
+    "xmod.vocabulary": ["transplant_vocabulary"],
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("swissxmod")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

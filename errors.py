@@ -1,0 +1,16 @@
+"""The one error a user can cause, so that the command line can tell it from a bug."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Something the user gave cannot be used; the message says what was expected, found, and what to do."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A "did you mean" clause for an unknown ``name``, or an empty string when nothing is near."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return f"; did you mean {close[0]!r}?" if close else ""

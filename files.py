@@ -1,0 +1,185 @@
+"""Reading and writing files so that bad input is named and nothing is left half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+
+def existing_file(path: str | Path) -> Path:
+    """``path`` as a file that exists and is not empty, or :class:`UserError`."""
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path}: expected a file, found a folder")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: the file is empty")
+    return path
+
+
+def existing_folder(path: str | Path) -> Path:
+    """``path`` as a folder that exists, or :class:`UserError`."""
+    path = Path(path)
+    if path.is_file():
+        raise UserError(f"{path}: expected a folder, found a file")
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder")
+    return path
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Lines of a UTF-8 text file, plain or ``.gz``, without their line ends.
+
+    Raises:
+        UserError: if the file is missing, empty, not UTF-8, or a damaged gzip file.
+    """
+    path = existing_file(path)
+    number = 0
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):  # noqa: B007 - the number is told when the next line fails
+                yield line.rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text after line {number} ({error.reason})") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: damaged gzip file after line {number} ({error})") from error
+    if number == 0:
+        raise UserError(f"{path}: the file is empty")
+
+
+def _parent(path: Path) -> Path:
+    for ancestor in path.absolute().parents:
+        if ancestor.exists() and not ancestor.is_dir():
+            raise UserError(f"{path}: cannot be written, {ancestor} is a file, not a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent
+
+
+@contextlib.contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends without an error."""
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path}: expected a file to write, found a folder")
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=_parent(path))
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files for the owner only; what we publish follows the user's umask as any new file does.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that takes its place when the block ends without an error.
+
+    Raises:
+        UserError: if ``path`` is a file or a folder that is not empty: nothing of the user's is overwritten.
+    """
+    path = Path(path)
+    refuse_used_folder(path)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=_parent(path)))
+    try:
+        yield temporary
+        publish_folder(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def publish_folder(temporary: Path, path: Path) -> None:
+    """Move a finished folder to ``path``, readable as the user's umask says (temporary files are the owner's only)."""
+    mask = _umask()
+    for file in temporary.rglob("*"):
+        file.chmod((0o777 if file.is_dir() else 0o666) & ~mask)
+    temporary.chmod(0o777 & ~mask)
+    temporary.replace(path)
+
+
+def refuse_used_folder(path: str | Path) -> None:
+    """Raise :class:`UserError` unless a new folder can be made at ``path``."""
+    path = Path(path)
+    if path.is_file():
+        raise UserError(f"{path}: expected a folder to write, found a file")
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(f"{path}: the folder is not empty; give another path or remove it")
+    for ancestor in path.absolute().parents:
+        if ancestor.exists() and not ancestor.is_dir():
+            raise UserError(f"{path}: cannot be written, {ancestor} is a file, not a folder")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` whole or not at all."""
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:  # noqa: ANN401 - JSON is any
+    """The content of a JSON file.
+
+    Raises:
+        UserError: if the file is missing, empty or not JSON.
+    """
+    path = existing_file(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a JSON file ({error})") from error
+
+
+def write_json(path: str | Path, value: Any) -> None:  # noqa: ANN401 - JSON is any
+    """Write ``value`` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def fingerprint(settings: Any) -> str:  # noqa: ANN401 - any dataclass or JSON-like value
+    """SHA-256 of settings in which every path that exists counts by its content, not by its name."""
+    plain = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+    value = dataclasses.asdict(settings) if plain else settings
+    return hashlib.sha256(json.dumps(_by_content(value), sort_keys=True).encode()).hexdigest()
+
+
+def _by_content(value: Any) -> Any:  # noqa: ANN401 - JSON is any
+    if isinstance(value, dict):
+        return {key: _by_content(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_by_content(part) for part in value]
+    if isinstance(value, str) and value and Path(value).exists():
+        return {"content": content_hash(value)}
+    return value
+
+
+def content_hash(path: str | Path) -> str:
+    """SHA-256 of a file, or of all files of a folder with their names (hidden ones left out)."""
+    path = Path(path)
+    if path.is_file():
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        name = file.relative_to(path)
+        if not any(part.startswith(".") for part in name.parts):
+            digest.update(f"{name.as_posix()}\0{content_hash(file)}\n".encode())
+    return digest.hexdigest()
