@@ -1,0 +1,164 @@
+"""Model folders: loading with clear errors, saving whole or not at all, and what the model has been trained on.
+
+A model folder is one of ``transformers`` (``config.json``, ``model.safetensors``, tokenizer files) plus
+``swissxmod.json``: the history of the weights, one record per step. What a model has seen is read from there, so that
+"zero-shot" is derived and never claimed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from ..errors import UserError
+from ..files import existing_folder, new_folder, read_json, write_json
+from .modeling import XmodPreTrainedModel
+
+HISTORY = "swissxmod.json"
+ModelT = TypeVar("ModelT", bound=PreTrainedModel)
+History = list[dict[str, Any]]
+
+
+def is_hub_name(source: str | Path) -> bool:
+    """Whether ``source`` can only be a name on the hub: "owner/name" with nothing on disk that "owner" could be."""
+    owner, _, name = str(source).partition("/")
+    return (
+        re.fullmatch(r"[\w.-]+", name) is not None
+        and re.fullmatch(r"\w[\w.-]*", owner) is not None
+        and not Path(owner).exists()
+    )
+
+
+def load_partly(
+    model_class: type[ModelT],
+    source: str | Path,
+    **kwargs: Any,  # noqa: ANN401
+) -> tuple[ModelT, list[str]]:
+    """Load a model in float32 from a folder or hub name, and name the weights that were missing and started random.
+
+    Args:
+        model_class: a class of ours or of ``transformers``.
+        source: folder or hub name.
+        kwargs: passed to ``from_pretrained``.
+
+    Raises:
+        UserError: if the folder or a file is missing or damaged, or a weight has the wrong shape.
+    """
+    if not is_hub_name(source):
+        read_json(existing_folder(source) / "config.json")
+    try:
+        model, info = model_class.from_pretrained(source, dtype=torch.float32, output_loading_info=True, **kwargs)
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{_named(source)}: cannot be loaded as {model_class.__name__}: {_first_line(error)}"
+        ) from error
+    return model, sorted(info["missing_keys"])
+
+
+def load_model(
+    model_class: type[ModelT],
+    source: str | Path,
+    *,
+    new_parts: Sequence[str] = (),
+    **kwargs: Any,  # noqa: ANN401
+) -> ModelT:
+    """Load a whole model in float32 from a folder or hub name; see :func:`load_partly`.
+
+    Args:
+        new_parts: prefixes of weights that may be missing (a head to train).
+
+    Raises:
+        UserError: also if other weights are missing.
+    """
+    model, missing = load_partly(model_class, source, **kwargs)
+    lost = [key for key in missing if not key.startswith(tuple(new_parts))]
+    if lost:
+        raise UserError(
+            f"{source}: {len(lost)} weights of {model_class.__name__} are missing, such as {lost[0]!r}: "
+            "not a checkpoint of this kind, or an incomplete one"
+        )
+    return model
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
+    """Load the tokenizer of a folder or hub name.
+
+    Raises:
+        UserError: if there is none or it is damaged.
+    """
+    if not is_hub_name(source):
+        folder = existing_folder(source)
+        if not (folder / "tokenizer.json").is_file():
+            raise UserError(f"{folder}: no tokenizer.json in the folder")
+    try:
+        return AutoTokenizer.from_pretrained(source)
+    except Exception as error:  # `tokenizers` raises bare Exception for a damaged file
+        raise UserError(f"{_named(source)}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+
+
+def load_with_tokenizer(
+    model_class: type[ModelT],
+    source: str | Path,
+    *,
+    new_parts: Sequence[str] = (),
+    **kwargs: Any,  # noqa: ANN401
+) -> tuple[ModelT, PreTrainedTokenizerFast]:
+    """:func:`load_model` and :func:`load_tokenizer`, refusing a tokenizer with more pieces than the model has rows."""
+    tokenizer = load_tokenizer(source)
+    model = load_model(model_class, source, new_parts=new_parts, **kwargs)
+    rows = model.config.vocab_size
+    if len(tokenizer) > rows:
+        raise UserError(f"{_named(source)}: the tokenizer has {len(tokenizer)} pieces, the model only {rows} rows")
+    return model, tokenizer
+
+
+def _named(source: str | Path) -> str:
+    return f"{source} (no such folder, so looked up on the hub)" if is_hub_name(source) else str(source)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def read_history(source: str | Path) -> History | None:
+    """The steps that made a model, oldest first; None for a model that is not ours and does not say."""
+    path = Path(source) / HISTORY
+    if not path.is_file():
+        return None
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("history"), list):
+        raise UserError(f"{path}: expected an object with a list 'history'")
+    return record["history"]
+
+
+def save_checkpoint(
+    out: str | Path, model: XmodPreTrainedModel, tokenizer: PreTrainedTokenizerFast, history: History
+) -> None:
+    """Write a model folder, whole or not at all.
+
+    Raises:
+        UserError: if ``out`` is a file or a folder that is not empty.
+    """
+    with new_folder(out) as folder:
+        write_checkpoint(folder, model, tokenizer, history)
+
+
+def write_checkpoint(
+    folder: Path, model: XmodPreTrainedModel, tokenizer: PreTrainedTokenizerFast, history: History
+) -> None:
+    """Write the files of a model folder into ``folder``."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / HISTORY, {"history": history})
+
+
+def languages_seen(history: History, step: str) -> list[str]:
+    """Languages that the named step ("pretrain", "finetune ner") trained on, in order of appearance."""
+    seen = [language for record in history if record["step"] == step for language in record["languages"]]
+    return list(dict.fromkeys(seen))

@@ -1,0 +1,73 @@
+"""Names of languages, resolved once at the edge: "rm", "rm-CH" or "RM_ch" is the adapter ``rm_CH``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..errors import UserError, nearest
+
+_SUBTAG = re.compile(r"[A-Za-z0-9]+")
+
+
+class LanguageTag(NamedTuple):
+    """The parts of a BCP-47 tag that tell adapters apart, in lower case."""
+
+    language: str
+    region: str | None
+    rest: tuple[str, ...]
+
+
+def parse_tag(name: str) -> LanguageTag:
+    """Split "rm-CH" or "rm_sursilv" into its parts. XX, fairseq's "no region in particular", counts as none."""
+    parts = re.split(r"[-_]", name.strip().lower())
+    if not all(_SUBTAG.fullmatch(part) for part in parts):
+        raise UserError(f"language {name!r}: expected a tag such as 'rm', 'rm-CH' or 'rm_sursilv'")
+    regions = [part for part in parts[1:] if re.fullmatch(r"[a-z]{2}|[0-9]{3}", part)]
+    rest = tuple(part for part in parts[1:] if part not in regions)
+    region = regions[0] if regions and regions[0] != "xx" else None
+    return LanguageTag(parts[0], region, rest)
+
+
+def resolve_language(name: str, adapters: Sequence[str]) -> str:
+    """The adapter that ``name`` means.
+
+    An adapter's own key always means itself. Otherwise language and variant must agree, and the region must where both
+    sides name one: "rm" is ``rm_CH`` even beside ``rm_sursilv``, which only "rm-sursilv" or "rm-CH-sursilv" means.
+
+    Raises:
+        UserError: if no adapter or more than one fits; the message lists the adapters and the nearest.
+    """
+    if name in adapters:
+        return name
+    wanted = parse_tag(name)
+    fitting = [key for key in adapters if _fits(wanted, parse_tag(key))]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(adapters) or "none"
+    if fitting:
+        raise UserError(
+            f"language {name!r} is ambiguous: it fits {', '.join(fitting)}; write one of them (have: {known})"
+        )
+    related = [key for key in adapters if parse_tag(key).language == wanted.language]
+    hint = f"; the nearest is {related[0]!r}" if related else nearest(name, adapters)
+    raise UserError(f"no adapter for language {name!r} (have: {known}){hint}")
+
+
+def _fits(wanted: LanguageTag, key: LanguageTag) -> bool:
+    same_region = wanted.region == key.region or wanted.region is None or key.region is None
+    return wanted.language == key.language and wanted.rest == key.rest and same_region
+
+
+def resolve_languages(names: Iterable[str], adapters: Sequence[str]) -> list[str]:
+    """:func:`resolve_language` for several names."""
+    return [resolve_language(name, adapters) for name in names]
+
+
+def same_language(first: str, second: str) -> bool:
+    """Whether two tags are of one language, whatever their region and variant.
+
+    Training on one idiom of Romansh is training on Romansh: a test on another idiom is not zero-shot.
+    """
+    return parse_tag(first).language == parse_tag(second).language

@@ -1,0 +1,1 @@
+"""Corpora, language sampling, masking and the trainer."""

@@ -1,0 +1,146 @@
+"""Pretraining as one step: text and a model in, an adapted model out."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from ...errors import UserError
+from ...files import fingerprint, new_folder, refuse_used_folder, write_json
+from ...settings import Pretrain
+from ..adapters import PLANS, train_only
+from ..checkpoints import load_with_tokenizer, read_history, write_checkpoint
+from ..languages import resolve_language
+from ..modeling import XmodForMaskedLM
+from ..training import TrainingPlan, autocast, dropout, train, uses_bfloat16
+from .corpus import draw_blocks, first_blocks
+from .masking import MaskedBlocks, collate_blocks
+
+CURVE = "training.json"
+DEV_SEED = 7_654_321
+
+
+def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
+    """Pretrain a model and write it; a run that was interrupted goes on from its last checkpoint.
+
+    Args:
+        settings: the model, the text, and how to train.
+        out: folder to make; beside it a hidden work folder holds the checkpoints until the end.
+
+    Returns:
+        trainable and total parameters of each part, pieces seen of each language, and the dev loss of each language
+        before and after, in bits per character.
+
+    Raises:
+        UserError: for a model, language or text that cannot be used.
+    """
+    out = Path(out)
+    refuse_used_folder(out)
+    model, tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
+    corpora = _by_adapter(settings.corpora, model)
+    dev = _dev_sets(_by_adapter(settings.dev, model), model, tokenizer, settings)
+    if settings.block_size > (room := model.roberta.max_tokens):
+        raise UserError(f"block_size: the model has {room} positions, found {settings.block_size}")
+    parts = train_only(model, PLANS[settings.plan])
+    blocks, languages = draw_blocks(
+        corpora,
+        tokenizer,
+        n_blocks=settings.steps * settings.batch_size,
+        block_size=settings.block_size,
+        alpha=settings.alpha,
+        seed=settings.seed,
+    )
+    lang_ids = torch.tensor([model.language_id(language) for language in languages])
+    dataset = MaskedBlocks(blocks, lang_ids, tokenizer, settings.mask_probability, settings.seed)
+    work = out.parent / f".{out.name}-{fingerprint(settings)[:12]}.work"
+    before = dev_bits(model, dev, settings)
+    with dropout(model, settings.dropout):
+        curve = train(model, dataset, collate_blocks, _plan(settings), work)
+    summary = {
+        "parameters": parts,
+        "pieces": {name: languages.count(name) * settings.block_size for name in corpora},
+        "bits_per_character": {"before": before, "after": dev_bits(model, dev, settings)},
+    }
+    record = {
+        "step": "pretrain",
+        "languages": list(corpora),
+        "plan": settings.plan,
+        "steps": settings.steps,
+        "pieces": summary["pieces"],
+        "bits_per_character": summary["bits_per_character"],
+        "precision": "bfloat16" if uses_bfloat16(settings.precision) else "float32",
+        "seed": settings.seed,
+    }
+    with new_folder(out) as folder:
+        write_checkpoint(folder, model, tokenizer, [*(read_history(settings.model) or []), record])
+        write_json(folder / CURVE, curve)
+    shutil.rmtree(work, ignore_errors=True)
+    return summary
+
+
+def _by_adapter(files: dict[str, Any], model: XmodForMaskedLM) -> dict[str, Any]:
+    return {resolve_language(language, model.languages): paths for language, paths in files.items()}
+
+
+def _plan(settings: Pretrain) -> TrainingPlan:
+    return TrainingPlan(
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        warmup=settings.warmup,
+        weight_decay=settings.weight_decay,
+        precision=settings.precision,
+        seed=settings.seed,
+        title="pretrain",
+        save_steps=settings.save_steps,
+    )
+
+
+def _dev_sets(
+    dev: dict[str, Any], model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, settings: Pretrain
+) -> dict[str, MaskedBlocks]:
+    sets = {}
+    for language, paths in dev.items():
+        blocks = first_blocks(
+            paths, tokenizer, n_blocks=settings.dev_blocks, block_size=settings.block_size, language=language
+        )
+        lang_ids = torch.full((len(blocks),), model.language_id(language))
+        # Always the same masks: a loss before and after, or of two runs, is measured on the same pieces.
+        sets[language] = MaskedBlocks(blocks, lang_ids, tokenizer, settings.mask_probability, DEV_SEED)
+    return sets
+
+
+@torch.no_grad()
+def dev_bits(model: XmodForMaskedLM, dev: dict[str, MaskedBlocks], settings: Pretrain) -> dict[str, float]:
+    """Bits per character of each language: the negative log2 probability of the masked pieces over their characters.
+
+    Per character, since losses per piece of two vocabularies cannot be compared.
+    """
+    model.eval()
+    bits = {}
+    for language, dataset in dev.items():
+        lengths = piece_characters(dataset.tokenizer)
+        nats = characters = 0.0
+        for start in range(0, len(dataset), settings.batch_size):
+            items = [dataset[i] for i in range(start, min(start + settings.batch_size, len(dataset)))]
+            batch = {key: value.to(model.device) for key, value in collate_blocks(items).items()}
+            with autocast(settings.precision):
+                loss = model(**batch, logits_at="labels").loss
+            chosen = batch["labels"][batch["labels"] >= 0].cpu()
+            nats += float(loss) * len(chosen)
+            characters += float(lengths[chosen].sum())
+        bits[language] = round(nats / math.log(2) / characters, 4)
+    return bits
+
+
+def piece_characters(tokenizer: PreTrainedTokenizerFast) -> Tensor:
+    """Number of characters that each piece spells, the blank before a word included; shape (vocabulary,)."""
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    special = set(tokenizer.all_special_tokens)
+    return torch.tensor([0 if piece in special else len(piece) for piece in pieces])
