@@ -1,0 +1,178 @@
+"""The command ``swissxmod``: one verb per step; parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from .errors import UserError
+from .recipe import Outcome, run_recipe
+from .verbs import VERBS, one_line
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        the exit code: 0, 2 for bad input (one line on stderr says what), 130 when interrupted.
+    """
+    words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    try:
+        parser = _parser()
+        return _run(parser, parser.parse_args(words))
+    except (UserError, ArgumentError, OSError) as error:
+        print(f"swissxmod: {one_line(error)}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("swissxmod: stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _underscored(word: str) -> str:
+    """``--learning-rate`` is ``--learning_rate``; what follows a dot is a key of the user's and stays."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    option, dot, key = name.partition(".")
+    return "--" + option[2:].replace("-", "_") + dot + key + equals + value
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="swissxmod",
+        description="Modular multilingual encoders: train, extend, fine-tune and evaluate, step by step.",
+        exit_on_error=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subcommands(dest="verb", required=False)
+    commands.add_subcommand("demo", _demo_parser(), help="the whole way on the bundled sample, a report at the end")
+    commands.add_subcommand("run", _run_parser(), help="all stages of a recipe; finished stages are not run again")
+    groups: dict[str, list[str]] = {}
+    for name in VERBS:
+        group, _, verb = name.partition(" ")
+        groups.setdefault(group, []).append(verb)
+    for group, verbs in groups.items():
+        if verbs == [""]:
+            commands.add_subcommand(group, _verb_parser(group), help=_first_line(VERBS[group].settings))
+            continue
+        inner = ArgumentParser(exit_on_error=False)
+        commands.add_subcommand(group, inner, help=", ".join(verbs))
+        choices = inner.add_subcommands(dest="what")
+        for verb in verbs:
+            name = f"{group} {verb}"
+            choices.add_subcommand(verb, _verb_parser(name), help=_first_line(VERBS[name].settings))
+    return parser
+
+
+def _first_line(settings: type) -> str:
+    return (settings.__doc__ or "").splitlines()[0]
+
+
+def _verb_parser(name: str) -> ArgumentParser:
+    verb = VERBS[name]
+    summary, _, example = (verb.settings.__doc__ or "").partition("Example:")
+    parser = ArgumentParser(
+        exit_on_error=False, description=" ".join(summary.split()), epilog="example: " + " ".join(example.split())
+    )
+    parser.add_class_arguments(verb.settings, as_group=False)
+    parser.add_argument("--out", required=True, help="where to write; never over something that is there")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    return parser
+
+
+def _demo_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        exit_on_error=False,
+        description="Train a tiny model on the bundled sample: vocabulary, adapters, NER in three languages, zero-shot "
+        "Romansh, word alignment, report.",
+        epilog="example: swissxmod demo --out demo",
+    )
+    parser.add_argument("--out", default="swissxmod-demo", help="folder to write to (default: swissxmod-demo)")
+    return parser
+
+
+def _run_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        exit_on_error=False,
+        description="Run all stages of a recipe and write its report.",
+        epilog="example: swissxmod run recipes/swiss-mini.yaml --set data=DATA --set trunk=TRUNK --set out=DIR",
+    )
+    parser.add_argument("recipe", help="YAML file, or the name of a bundled recipe")
+    parser.add_argument("--set", action="append", default=[], help="name=value, replaces a value of the recipe")
+    return parser
+
+
+def _run(parser: ArgumentParser, given: Namespace) -> int:
+    if given.version:
+        from importlib.metadata import version
+
+        print(f"swissxmod {version('swissxmod')}")
+        return 0
+    if given.verb is None:
+        parser.print_help()
+        return BAD_INPUT
+    chosen = given[given.verb]
+    if given.verb == "demo":
+        return _demo(chosen.out)
+    if given.verb == "run":
+        _show(run_recipe(_find_recipe(chosen.recipe), chosen.set, _say))
+        return 0
+    name = given.verb
+    if name not in VERBS:
+        name, chosen = f"{given.verb} {chosen.what}", chosen[chosen.what]
+    return _step(name, chosen)
+
+
+def _step(name: str, given: Namespace) -> int:
+    verb = VERBS[name]
+    values = {key: value for key, value in given.as_dict().items() if key not in ("out", "json")}
+    summary = verb(verb.settings(**values), given.out)
+    print(json.dumps(summary, ensure_ascii=False) if given.json else _plain(summary))
+    return 0
+
+
+def _demo(out: str) -> int:
+    package = resources.files(__package__)
+    recipe = str(package / "recipes" / "demo.yaml")
+    outcome = run_recipe(recipe, [f"out={json.dumps(out)}", f"data={json.dumps(str(package / 'sample'))}"], _say)
+    _show(outcome)
+    return 0
+
+
+def _find_recipe(name: str) -> Path:
+    """A path as it is; a bare name of a bundled recipe where there is no such file."""
+    bundled = Path(str(resources.files(__package__) / "recipes" / f"{Path(name).stem}.yaml"))
+    return bundled if not Path(name).exists() and bundled.is_file() else Path(name)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _show(outcome: Outcome) -> None:
+    from .eval.records import read_records
+    from .eval.report import main_table
+
+    print(main_table(read_records(outcome.results)))
+    print(f"results: {outcome.results}")
+    print(f"report:  {outcome.report}")
+
+
+def _plain(summary: dict[str, Any], indent: str = "") -> str:
+    """A summary for people: a line for each value."""
+    lines = []
+    for key, value in summary.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", _plain(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{key}: {value}")
+    return "\n".join(lines)

@@ -1,0 +1,148 @@
+"""Result records: what was measured, on what, by what; zero-shot is derived from what the model has seen."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    computed_field,
+    model_validator,
+)
+
+from ..errors import UserError
+from ..files import read_lines, write_text
+from ..xmod.languages import same_language
+
+
+class Provenance(BaseModel):
+    """Where a number comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    """Name of the model's folder."""
+    model_hash: str
+    """SHA-256 of the model's folder."""
+    data_hash: str
+    """SHA-256 of the data files."""
+    pretrained_on: list[str]
+    """Languages of pretraining steps, as the model's history tells."""
+    finetuned_on: list[str]
+    """Languages of fine-tuning on this task."""
+    train_seed: int | None
+    """Seed of the last training step; None for an untrained model."""
+    seed: int
+    """Seed of the bootstrap."""
+    precision: str
+    """Precision of the last training step; evaluation is in float32."""
+    seconds: float
+    hardware: str
+    versions: dict[str, str]
+    commit: str | None
+    """Commit of the package, where it runs from a checkout."""
+    created: str
+    """UTC, ISO 8601."""
+
+
+class Record(BaseModel):
+    """One score."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Literal["ner", "word-alignment"]
+    dataset: str
+    split: str
+    language: str
+    """Tested language, an adapter's key; for alignment "de_CH-rm_CH"."""
+    system: str
+    """What was measured, such as "adapted" or "trunk"."""
+    metric: Literal["f1", "aer"]
+    """Entity F1 (strict, micro) in percent, higher is better; alignment error rate from 0 to 1, lower is better."""
+    score: float
+    low: float
+    high: float
+    """Ends of the 95% bootstrap interval."""
+    sentences: int = Field(ge=1)
+    clusters: int = Field(ge=1)
+    """Units of the bootstrap: documents where they are known, else sentences."""
+    items: int = Field(ge=0)
+    """Gold entities or links."""
+    windowed: int = Field(ge=0)
+    """Sentences longer than the model's positions, read in overlapping windows."""
+    dropped: int = Field(ge=0)
+    """Words without a piece, which the model cannot see."""
+    details: dict[str, float] = Field(default_factory=dict)
+    """Further scores: precision, recall, F1 of each entity type, AER of each layer."""
+    provenance: Provenance
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def zero_shot(self) -> bool | None:
+        """Whether the task was learned, and in other languages only; None where no task was learned."""
+        trained = self.provenance.finetuned_on
+        return not any(same_language(self.language, seen) for seen in trained) if trained else None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _zero_shot_is_derived(cls, data: Any, handler: ModelWrapValidatorHandler[Record]) -> Record:  # noqa: ANN401
+        told = data.pop("zero_shot", ...) if isinstance(data := copy.copy(data), dict) else ...
+        record = handler(data)
+        if told is not ... and told != record.zero_shot:
+            raise ValueError(f"zero_shot is {told}, but the languages trained on make it {record.zero_shot}")
+        return record
+
+    @model_validator(mode="after")
+    def _interval_in_order(self) -> Record:
+        if not self.low <= self.high:
+            raise ValueError(f"the interval is upside down: {self.low} to {self.high}")
+        return self
+
+
+def write_records(path: str | Path, records: Iterable[Record]) -> None:
+    """Write JSON Lines, whole or not at all."""
+    write_text(path, "".join(record.model_dump_json() + "\n" for record in records))
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """Read and check JSON Lines.
+
+    Raises:
+        UserError: for a line that is not a record; unknown fields and missing provenance are refused.
+    """
+    records = []
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(Record.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "record"
+            raise UserError(f"{path}:{number}: not a result record: {place}: {first['msg']}") from error
+    return records
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a score depends on."""
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in ("swissxmod", "torch", "transformers", "tokenizers")
+    }
+
+
+def hardware() -> str:
+    """The device in words."""
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    name = platform.processor() or platform.machine()
+    return f"{name} CPU, {torch.get_num_threads()} threads"

@@ -1,0 +1,320 @@
+"""The settings of every step: one frozen dataclass per verb, for the command line, recipes and Python alike.
+
+Nothing heavy is imported here, so that ``swissxmod --help`` answers at once. Corpora are one path or a list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .errors import UserError
+from .texts import Paths
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def _at_least(settings: object, **minima: float) -> None:
+    for name, minimum in minima.items():
+        if (value := getattr(settings, name)) < minimum:
+            raise UserError(f"{name}: expected at least {minimum}, found {value}")
+
+
+def _share(settings: object, *names: str) -> None:
+    for name in names:
+        if not 0 <= (value := getattr(settings, name)) <= 1:
+            raise UserError(f"{name}: expected a number between 0 and 1, found {value}")
+
+
+def _some(settings: object, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name):
+            raise UserError(f"{name}: expected at least one, found none")
+
+
+@dataclass(frozen=True)
+class VocabTrain:
+    """Train a subword vocabulary (SentencePiece-style unigram) on text of several languages.
+
+    Example: swissxmod vocab train --corpora.rm rm.jsonl.gz --corpora.de de.txt --size 16000 --out vocab
+    """
+
+    corpora: dict[str, Paths]
+    """Text of each language: .txt (one document a line) or .jsonl (a "text" in each line), also compressed (.gz)."""
+    size: int = 50_000
+    """Number of pieces, special ones included."""
+    alpha: float = 0.3
+    """Exponent of language smoothing: 1 samples in proportion to the text there is, 0 evenly."""
+    characters: int = 50_000_000
+    """Characters to train on, over all languages; text of a language that has less is repeated."""
+    seed: int = 1
+    """Seed of the sampling."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "corpora")
+        _share(self, "alpha")
+        _at_least(self, size=100, characters=1000)
+
+
+@dataclass(frozen=True)
+class VocabTransplant:
+    """Give a model a new vocabulary: shared pieces keep their rows, others get the mean of the pieces that spell them.
+
+    Example: swissxmod vocab transplant --model trunk --vocab vocab --out start
+    """
+
+    model: str
+    """Model folder."""
+    vocab: str
+    """Folder of the new tokenizer."""
+
+
+@dataclass(frozen=True)
+class ModelInit:
+    """Make a model with random weights for a tokenizer.
+
+    Example: swissxmod model init --vocab vocab --languages '[de_CH, rm_CH]' --hidden_size 128 --out model
+    """
+
+    vocab: str
+    """Tokenizer folder."""
+    languages: list[str]
+    """Names of the adapters, such as [de_CH, fr_CH, it_CH, rm_CH]."""
+    hidden_size: int = 384
+    """Width of the states."""
+    layers: int = 12
+    """Number of layers."""
+    heads: int = 12
+    """Attention heads."""
+    intermediate_size: int = 1536
+    """Width of the feed-forward."""
+    max_tokens: int = 512
+    """Longest sequence, in pieces."""
+    adapter_reduction_factor: int = 2
+    """How much narrower an adapter is than the states."""
+    seed: int = 1
+    """Seed of the weights."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "languages")
+        _at_least(self, hidden_size=1, layers=1, heads=1, intermediate_size=1, max_tokens=4, adapter_reduction_factor=1)
+        if self.hidden_size % self.heads:
+            raise UserError(f"hidden_size ({self.hidden_size}) must be a multiple of heads ({self.heads})")
+
+
+@dataclass(frozen=True)
+class ModelModularise:
+    """Turn a RoBERTa or XLM-R checkpoint into an X-MOD model that computes exactly the same function.
+
+    Example: swissxmod model modularise --source xlm-roberta-base --languages '[de_CH, rm_CH]' --out trunk
+    """
+
+    source: str
+    """Checkpoint folder or hub name."""
+    languages: list[str]
+    """Names of the adapters, such as [de_CH, fr_CH, it_CH, rm_CH]."""
+    adapter_reduction_factor: int = 2
+    """How much narrower an adapter is than the states."""
+    seed: int = 1
+    """Seed of the adapters' first projections (the second is zero) and of a missing language-modelling head."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "languages")
+        _at_least(self, adapter_reduction_factor=1)
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Pretrain by masked language modelling.
+
+    Example: swissxmod pretrain --model start --corpora.rm rm.jsonl.gz --steps 300 --out adapted
+    """
+
+    model: str
+    """Model folder."""
+    corpora: dict[str, Paths]
+    """Text of each language to train on."""
+    dev: dict[str, Paths] = field(default_factory=dict)
+    """Text of each language to measure on, before and after."""
+    plan: Literal["swissbert", "full"] = "swissbert"
+    """What learns: "swissbert" freezes the trunk (adapters, embeddings and head learn), "full" trains everything."""
+    steps: int = 1000
+    """Optimiser steps."""
+    batch_size: int = 32
+    """Blocks per step."""
+    block_size: int = 128
+    """Pieces per block, special ones included."""
+    learning_rate: float = 5e-4
+    """Peak learning rate; it rises over the warm-up and falls to zero linearly."""
+    warmup: float = 0.1
+    """Share of the steps to warm up."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    dropout: float = 0.0
+    """Dropout while training; off by default, as a short run sees no text twice. The saved model keeps its own."""
+    mask_probability: float = 0.15
+    """Share of the pieces to predict; of these 80% are masked, 10% replaced, 10% kept."""
+    alpha: float = 0.3
+    """Exponent of language smoothing."""
+    dev_blocks: int = 32
+    """Blocks of each language to measure on."""
+    precision: Precision = "auto"
+    """"bfloat16" is mixed precision; "auto" takes it where the processor has instructions for it."""
+    save_steps: int = 100
+    """Steps between checkpoints, from which an interrupted run goes on."""
+    seed: int = 1
+    """Seed of sampling, masking and dropout."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "corpora")
+        _share(self, "alpha", "warmup", "mask_probability", "dropout")
+        _at_least(
+            self, steps=1, batch_size=1, block_size=8, dev_blocks=1, save_steps=1, learning_rate=0, weight_decay=0
+        )
+
+
+@dataclass(frozen=True)
+class FinetuneNer:
+    """Fine-tune a model to tag names, with embeddings and language adapters frozen so that it transfers.
+
+    Example: swissxmod finetune ner --model adapted --train.de de.conll --train.fr fr.conll --out ner
+    """
+
+    model: str
+    """Model folder."""
+    train: dict[str, str]
+    """CoNLL file (token, tab, IOB2 tag) of each training language."""
+    dev: dict[str, str] = field(default_factory=dict)
+    """CoNLL files to choose the best epoch by; only training languages. Without any, the last epoch is kept."""
+    sentences: int | None = None
+    """Sentences to take of each training file (a seeded sample); all by default."""
+    dev_sentences: int | None = None
+    """Sentences to take of each dev file (a seeded sample); all by default."""
+    freeze: bool = True
+    """Freeze embeddings and language adapters, as SwissBERT does."""
+    epochs: int = 3
+    """Passes over the data."""
+    batch_size: int = 16
+    """Sentences per step."""
+    learning_rate: float = 2e-5
+    """Peak learning rate."""
+    warmup: float = 0.1
+    """Share of the steps to warm up."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    precision: Precision = "auto"
+    """"bfloat16" is mixed precision; "auto" takes it where the processor has instructions for it."""
+    seed: int = 1
+    """Seed of sampling, order and dropout."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "train")
+        _share(self, "warmup")
+        _at_least(self, epochs=1, batch_size=1, learning_rate=0, weight_decay=0)
+        if self.sentences is not None:
+            _at_least(self, sentences=1)
+        if self.dev_sentences is not None:
+            _at_least(self, dev_sentences=1)
+
+
+@dataclass(frozen=True)
+class EvalNer:
+    """Measure a tagger in several languages, each with its own adapter.
+
+    Example: swissxmod eval ner --model ner --data.de de.conll --data.rm rm.conll --out ner-scores
+    """
+
+    model: str
+    """Folder of a fine-tuned tagger."""
+    data: dict[str, str]
+    """CoNLL file of each language to test."""
+    dataset: str = "ner"
+    """Name of the data in the results."""
+    split: str = "dev"
+    """Name of the split in the results."""
+    seed: int = 1
+    """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "data")
+
+
+@dataclass(frozen=True)
+class EvalAlignment:
+    """Measure word alignment against gold links: AER by matching, on the mean of all layers and on each layer.
+
+    Example: swissxmod eval alignment --model adapted --source dev.de --target dev.rm --gold dev.align
+        --source_language de --target_language rm --out scores
+    """
+
+    model: str
+    """Model folder."""
+    source: str
+    """Tokens of the source sentences, parted by blanks, one sentence a line."""
+    target: str
+    """Tokens of the target sentences."""
+    gold: str
+    """Gold links, Pharaoh format, 0-based: "0-0 1-2" (sure), "1p3" (possible)."""
+    source_language: str = "de"
+    """Language of the source side."""
+    target_language: str = "rm"
+    """Language of the target side."""
+    system: str = "model"
+    """Name of the model in the results."""
+    dataset: str = "alignment"
+    """Name of the data in the results."""
+    split: str = "dev"
+    """Name of the split in the results."""
+    seed: int = 1
+    """Seed of the bootstrap."""
+
+
+@dataclass(frozen=True)
+class AlignWords:
+    """Align the words of parallel sentences, written in Pharaoh format, one line per sentence.
+
+    Example: swissxmod align words --model adapted --source a.de --target a.rm
+        --source_language de --target_language rm --out links.align
+    """
+
+    model: str
+    """Model folder."""
+    source: str
+    """Tokens of the source sentences, parted by blanks, one sentence a line."""
+    target: str
+    """Tokens of the target sentences."""
+    source_language: str = "de"
+    """Language of the source side."""
+    target_language: str = "rm"
+    """Language of the target side."""
+    layer: int | None = None
+    """Layer to compare (0 is the embeddings); the mean of all by default."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write the HTML report of results.
+
+    Example: swissxmod report --results out/results.jsonl --out report.html
+    """
+
+    results: Paths
+    """Files of result records (JSON Lines)."""
+    title: str = "swissxmod report"
+    """Heading of the page."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences to print under the heading, such as the limits of the data."""
+    curves: dict[str, str] = field(default_factory=dict)
+    """Learning curves to draw: a name and a model folder or training.json each."""
+    command: str = ""
+    """The command that makes these results again."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "results")

@@ -1,0 +1,1 @@
+"""Tasks: a loader, a head and a metric each."""

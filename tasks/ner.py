@@ -1,0 +1,269 @@
+"""Named entity recognition: fine-tuning in some languages, tagging in any with an adapter."""
+
+from __future__ import annotations
+
+import copy
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import (
+    PreTrainedTokenizerFast,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from ..errors import UserError
+from ..files import new_folder, refuse_used_folder, write_json
+from ..settings import FinetuneNer
+from ..xmod.adapters import PLANS, train_only
+from ..xmod.checkpoints import load_with_tokenizer, read_history, write_checkpoint
+from ..xmod.inference import Pieces, cut_words, pad_batch, run_pieces, window_size, windows
+from ..xmod.languages import resolve_language
+from ..xmod.modeling import XmodForTokenClassification
+from ..xmod.training import TrainingPlan, train, uses_bfloat16
+from .conll import OUTSIDE, TaggedSentence, entity_types, read_conll, repair
+from .ner_scores import entity_counts, f1
+
+STEP = "finetune ner"
+IGNORED = -100
+HEAD = ("classifier.",)
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """Tags of sentences, and what the model could not see as a whole."""
+
+    tags: list[list[str]]
+    windowed: int
+    """Sentences longer than the model's positions, read in overlapping windows."""
+    dropped: int
+    """Words without a piece; they are tagged O."""
+
+
+def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
+    """Fine-tune a model to tag names and write it.
+
+    With dev data the epoch with the best mean F1 over the training languages is kept, else the last.
+
+    Args:
+        settings: the model, the data, and how to train.
+        out: folder to make.
+
+    Returns:
+        sentences and windowed sentences of each language, the dev F1 of each epoch and the epoch kept.
+
+    Raises:
+        UserError: for data or a model that cannot be used, or dev data of a language that is not trained on.
+    """
+    refuse_used_folder(out)
+    data = {name: _sample(read_conll(path), settings.sentences, settings.seed) for name, path in settings.train.items()}
+    types = sorted({kind for sentences in data.values() for kind in entity_types(sentences)})
+    if not types:
+        raise UserError("train: no entity in the training data")
+    set_seed(settings.seed)
+    model, tokenizer = _tagger(settings.model, types)
+    data = _by_adapter(data, model)
+    dev = _by_adapter(_dev_data(settings), model)
+    if foreign := [language for language in dev if language not in data]:
+        raise UserError(f"dev: {', '.join(foreign)} is not trained on; choosing by it would spoil its zero-shot score")
+    dataset = TaggedPieces(data, model, tokenizer)
+    parts = train_only(model, PLANS["task" if settings.freeze else "full"])
+    best = BestEpoch(tokenizer, dev)
+    with tempfile.TemporaryDirectory() as work:
+        curve = train(model, dataset, dataset.collate, _plan(settings, len(dataset)), Path(work), [best])
+    best.restore(model)
+    record = {
+        "step": STEP,
+        "languages": list(data),
+        "sentences": {language: len(sentences) for language, sentences in data.items()},
+        "windowed": dataset.windowed,
+        "epochs": best.scores,
+        "kept_epoch": best.kept,
+        "precision": "bfloat16" if uses_bfloat16(settings.precision) else "float32",
+        "seed": settings.seed,
+    }
+    with new_folder(out) as folder:
+        write_checkpoint(folder, model, tokenizer, [*(read_history(settings.model) or []), record])
+        write_json(folder / "training.json", curve)
+    return {key: record[key] for key in ("sentences", "windowed", "epochs", "kept_epoch")} | {"parameters": parts}
+
+
+def _tagger(source: str, types: list[str]) -> tuple[XmodForTokenClassification, PreTrainedTokenizerFast]:
+    labels = [OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in "BI")]
+    names = dict(enumerate(labels))
+    return load_with_tokenizer(
+        XmodForTokenClassification,
+        source,
+        new_parts=HEAD,
+        id2label=names,
+        label2id={label: number for number, label in names.items()},
+    )
+
+
+def _sample(sentences: list[TaggedSentence], count: int | None, seed: int) -> list[TaggedSentence]:
+    if count is None or count >= len(sentences):
+        return sentences
+    return random.Random(seed).sample(sentences, count)
+
+
+def _dev_data(settings: FinetuneNer) -> dict[str, list[TaggedSentence]]:
+    return {
+        name: _sample(read_conll(path), settings.dev_sentences, settings.seed) for name, path in settings.dev.items()
+    }
+
+
+def _by_adapter(data: dict[str, Any], model: XmodForTokenClassification) -> dict[str, Any]:
+    return {resolve_language(language, model.languages): value for language, value in data.items()}
+
+
+def _plan(settings: FinetuneNer, examples: int) -> TrainingPlan:
+    return TrainingPlan(
+        steps=settings.epochs * -(-examples // settings.batch_size),
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        warmup=settings.warmup,
+        weight_decay=settings.weight_decay,
+        precision=settings.precision,
+        seed=settings.seed,
+        title="finetune ner",
+    )
+
+
+class TaggedPieces(Dataset[dict[str, Any]]):
+    """Training examples: windows of pieces, the first piece of each word labelled in exactly one of them."""
+
+    def __init__(
+        self,
+        data: dict[str, list[TaggedSentence]],
+        model: XmodForTokenClassification,
+        tokenizer: PreTrainedTokenizerFast,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.examples: list[dict[str, Any]] = []
+        self.windowed = 0
+        for language, sentences in data.items():
+            number = model.language_id(language)
+            for sentence, pieces in zip(sentences, cut_words(tokenizer, [s.words for s in sentences]), strict=True):
+                self._add(sentence, pieces, number, model)
+
+    def _add(self, sentence: TaggedSentence, pieces: Pieces, language: int, model: XmodForTokenClassification) -> None:
+        labels = [IGNORED] * len(pieces.ids)
+        for word, place in pieces.first_pieces().items():
+            labels[place] = model.config.label2id[sentence.tags[word]]
+        parts = windows(len(pieces.ids), window_size(model))
+        self.windowed += len(parts) > 1
+        begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        for part in parts:
+            kept = [
+                labels[i] if part.keep_start <= i < part.keep_stop else IGNORED for i in range(part.start, part.stop)
+            ]
+            if any(label != IGNORED for label in kept):
+                ids = [begin, *pieces.ids[part.start : part.stop], end]
+                self.examples.append({"ids": ids, "labels": [IGNORED, *kept, IGNORED], "language": language})
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Ids and labels of a window, special pieces included, and its adapter."""
+        return self.examples[index]
+
+    def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Pad examples to a batch."""
+        ids, mask = pad_batch([example["ids"] for example in examples], self.tokenizer.pad_token_id)
+        labels, _ = pad_batch([example["labels"] for example in examples], IGNORED)
+        lang_ids = torch.tensor([example["language"] for example in examples])
+        return {"input_ids": ids, "attention_mask": mask, "labels": labels, "lang_ids": lang_ids}
+
+
+class BestEpoch(TrainerCallback):
+    """Measures the model after every epoch and keeps the weights of the best."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, dev: dict[str, list[TaggedSentence]]) -> None:
+        self.tokenizer = tokenizer
+        self.dev = dev
+        self.scores: list[dict[str, float]] = []
+        self.kept: int | None = None
+        self.weights: dict[str, Tensor] = {}
+
+    def on_epoch_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: XmodForTokenClassification,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """Score, and remember the weights if no epoch was better."""
+        if not self.dev:
+            return
+        scores = {language: dev_f1(model, self.tokenizer, data, language) for language, data in self.dev.items()}
+        scores["mean"] = round(sum(scores.values()) / len(scores), 2)
+        model.train()
+        if self.kept is None or scores["mean"] > self.scores[self.kept - 1]["mean"]:
+            self.kept = len(self.scores) + 1
+            learned = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+            self.weights = copy.deepcopy(learned)
+        self.scores.append(scores)
+
+    def restore(self, model: XmodForTokenClassification) -> None:
+        """Give ``model`` the weights of the best epoch."""
+        model.load_state_dict(self.weights, strict=False)
+
+
+def dev_f1(
+    model: XmodForTokenClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    sentences: Sequence[TaggedSentence],
+    language: str,
+) -> float:
+    """Micro F1 in percent, to two places."""
+    predicted = tag_sentences(model, tokenizer, [s.words for s in sentences], language).tags
+    gold = [s.tags for s in sentences]
+    counts = entity_counts(gold, predicted, entity_types(sentences) or ["-"])
+    return round(100 * float(f1(counts.sum(axis=(0, 1)))), 2)
+
+
+def tag_sentences(
+    model: XmodForTokenClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    sentences: Sequence[Sequence[str]],
+    language: str,
+) -> Tagging:
+    """Tag sentences of words in valid IOB2; a word takes the best label of its first piece.
+
+    Args:
+        model: a tagger.
+        tokenizer: of the model.
+        sentences: words of each.
+        language: of all sentences, a BCP-47 tag or an adapter's key.
+
+    Raises:
+        UserError: if the model has no adapter for the language.
+    """
+    cut = cut_words(tokenizer, sentences)
+
+    def label_scores(**batch: Tensor) -> Tensor:
+        return model(**batch).logits
+
+    scores = run_pieces(model, tokenizer, cut, language, label_scores, title=f"tag {language}")
+    names = model.config.id2label
+    tags, dropped = [], 0
+    for words, pieces, rows in zip(sentences, cut, scores, strict=True):
+        first = pieces.first_pieces()
+        best = rows.argmax(dim=-1).tolist()
+        tags.append(repair([names[best[first[i]]] if i in first else OUTSIDE for i in range(len(words))]))
+        dropped += len(words) - len(first)
+    longest = window_size(model)
+    return Tagging(tags, windowed=sum(len(pieces.ids) > longest for pieces in cut), dropped=dropped)

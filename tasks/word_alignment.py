@@ -1,0 +1,196 @@
+"""Word alignment from the states of an encoder: similar words of a sentence and its translation are linked.
+
+Words are compared by the cosine of their vectors, the mean over their pieces, and linked by maximum-weight matching
+(``match`` of Jalili Sabet et al. 2020, "SimAlign"). Scored by the alignment error rate (Och and Ney 2003).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from ..errors import UserError
+from ..files import new_file, read_lines
+from ..settings import AlignWords
+from ..xmod.checkpoints import load_with_tokenizer
+from ..xmod.inference import Pieces, cut_words, run_pieces
+from ..xmod.modeling import XmodModel
+
+Links = set[tuple[int, int]]
+CHUNK = 1000
+_LINK = re.compile(r"(\d+)([-p])(\d+)")
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Gold links of a sentence: all that are acceptable, and those that must be found."""
+
+    sure: frozenset[tuple[int, int]]
+    possible: frozenset[tuple[int, int]]
+    """Includes the sure ones."""
+
+
+def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
+    """Align parallel sentences and write Pharaoh lines, one per sentence pair; an empty sentence has an empty line.
+
+    Args:
+        settings: the model and the text.
+        out: file to write.
+
+    Returns:
+        number of sentences and links, and of sentences that had to be read in windows.
+
+    Raises:
+        UserError: for files that cannot be read or differ in length, or a language without an adapter.
+    """
+    model, tokenizer = load_encoder(settings.model)
+    pairs = read_parallel(settings.source, settings.target)
+    links = windowed = 0
+    with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for start in range(0, len(pairs), CHUNK):
+            sides = [
+                word_vectors(model, tokenizer, [pair[side] for pair in pairs[start : start + CHUNK]], language)
+                for side, language in enumerate((settings.source_language, settings.target_language))
+            ]
+            windowed += sides[0].windowed + sides[1].windowed
+            for source, target in zip(sides[0].vectors, sides[1].vectors, strict=True):
+                found = match(similarity(choose_layer(source, settings.layer), choose_layer(target, settings.layer)))
+                links += len(found)
+                file.write(" ".join(f"{i}-{j}" for i, j in sorted(found)) + "\n")
+    return {"sentences": len(pairs), "links": links, "windowed": windowed}
+
+
+def load_encoder(source: str) -> tuple[XmodModel, PreTrainedTokenizerFast]:
+    """The encoder of a model folder of any kind, and its tokenizer."""
+    return load_with_tokenizer(XmodModel, source, add_pooling_layer=False)
+
+
+def read_parallel(source: str | Path, target: str | Path) -> list[tuple[list[str], list[str]]]:
+    """Tokens of both sides, line by line.
+
+    Raises:
+        UserError: if a file cannot be read or the numbers of lines differ.
+    """
+    sides = [[line.split() for line in read_lines(path)] for path in (source, target)]
+    if len(sides[0]) != len(sides[1]):
+        raise UserError(
+            f"{source} has {len(sides[0])} lines, {target} has {len(sides[1])}: expected one translation per line"
+        )
+    return list(zip(*sides, strict=True))
+
+
+def read_gold(path: str | Path, pairs: Sequence[tuple[list[str], list[str]]]) -> list[Gold]:
+    """Gold links in Pharaoh format, 0-based: "0-1" is sure, "0p1" possible.
+
+    Raises:
+        UserError: for a line that is not of this form, links to words that do not exist, or another number of lines.
+    """
+    gold = [_gold_line(line, f"{path}:{number}") for number, line in enumerate(read_lines(path), 1)]
+    if len(gold) != len(pairs):
+        raise UserError(f"{path} has {len(gold)} lines for {len(pairs)} sentence pairs")
+    for number, (links, (source, target)) in enumerate(zip(gold, pairs, strict=True), 1):
+        outside = [link for link in links.possible if link[0] >= len(source) or link[1] >= len(target)]
+        if outside:
+            raise UserError(
+                f"{path}:{number}: link {outside[0][0]}-{outside[0][1]} points outside the sentences "
+                f"({len(source)} and {len(target)} words, counted from 0)"
+            )
+    return gold
+
+
+def _gold_line(line: str, place: str) -> Gold:
+    sure, possible = set(), set()
+    for item in line.split():
+        parts = _LINK.fullmatch(item)
+        if parts is None:
+            raise UserError(f'{place}: expected links such as "0-1" or "0p1", found {item!r}')
+        link = int(parts[1]), int(parts[3])
+        possible.add(link)
+        if parts[2] == "-":
+            sure.add(link)
+    return Gold(frozenset(sure), frozenset(possible))
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """Vectors of the words of each sentence, shape (layers + 1, words, hidden); 0 is the embeddings."""
+
+    vectors: list[Tensor]
+    windowed: int
+    """Sentences longer than the model's positions, read in overlapping windows."""
+    dropped: int
+    """Words without a piece; their vector is zero."""
+
+
+def word_vectors(
+    model: XmodModel, tokenizer: PreTrainedTokenizerFast, sentences: Sequence[Sequence[str]], language: str
+) -> WordVectors:
+    """The mean of the states of each word's pieces, for every layer; zero for a word without a piece."""
+
+    def all_layers(**batch: Tensor) -> Tensor:
+        return torch.stack(model(**batch, output_hidden_states=True).hidden_states, dim=2)
+
+    cut = cut_words(tokenizer, sentences)
+    states = run_pieces(model, tokenizer, cut, language, all_layers, title=f"encode {language}")
+    longest = model.max_tokens - 2
+    return WordVectors(
+        [_words(rows, pieces, len(words)) for rows, pieces, words in zip(states, cut, sentences, strict=True)],
+        windowed=sum(len(pieces.ids) > longest for pieces in cut),
+        dropped=sum(len(words) - len(set(pieces.words)) for pieces, words in zip(cut, sentences, strict=True)),
+    )
+
+
+def _words(states: Tensor, pieces: Pieces, n_words: int) -> Tensor:
+    """(pieces, layers, hidden) to (layers, words, hidden)."""
+    index = torch.tensor(pieces.words, dtype=torch.long)
+    sums = states.new_zeros(n_words, *states.shape[1:]).index_add(0, index, states)
+    counts = torch.bincount(index, minlength=n_words).clamp(min=1)
+    return (sums / counts[:, None, None]).transpose(0, 1)
+
+
+def choose_layer(vectors: Tensor, layer: int | None) -> Tensor:
+    """One layer, or the mean of all: (layers, words, hidden) to (words, hidden)."""
+    if layer is None:
+        return vectors.mean(dim=0)
+    if not 0 <= layer < len(vectors):
+        raise UserError(f"layer: expected 0 to {len(vectors) - 1}, found {layer}")
+    return vectors[layer]
+
+
+def similarity(source: Tensor, target: Tensor) -> np.ndarray:
+    """Cosine of each pair of words: (n, hidden) and (m, hidden) to (n, m)."""
+    unit = [side / side.norm(dim=-1, keepdim=True).clamp(min=1e-12) for side in (source, target)]
+    return (unit[0] @ unit[1].T).numpy()
+
+
+def match(similarities: np.ndarray) -> Links:
+    """The one-to-one links with the largest sum of similarities; as many as the shorter sentence has words."""
+    rows, columns = linear_sum_assignment(similarities, maximize=True)
+    return {(int(i), int(j)) for i, j in zip(rows, columns, strict=True)}
+
+
+def alignment_counts(found: Links, gold: Gold) -> tuple[int, int, int, int]:
+    """What the error rate is made of: links found, sure links, found that are sure, found that are possible."""
+    return len(found), len(gold.sure), len(found & gold.sure), len(found & gold.possible)
+
+
+def alignment_error_rate(counts: np.ndarray) -> np.ndarray:
+    """AER = 1 - (|A ∩ S| + |A ∩ P|) / (|A| + |S|) of summed counts (..., 4); 0 where there is nothing to find."""
+    found, sure, hit_sure, hit_possible = np.moveaxis(np.asarray(counts, dtype=float), -1, 0)
+    total = found + sure
+    return np.where(total > 0, 1 - (hit_sure + hit_possible) / np.where(total > 0, total, 1), 0.0)
+
+
+def layer_links(sides: tuple[WordVectors, WordVectors], layer: int | None) -> Iterator[Links]:
+    """The matching of each sentence pair by the states of one layer, or of the mean of all."""
+    for source, target in zip(sides[0].vectors, sides[1].vectors, strict=True):
+        yield match(similarity(choose_layer(source, layer), choose_layer(target, layer)))

@@ -1,0 +1,78 @@
+"""The verbs: for each its settings and the function behind it, which is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
+
+from . import settings as s
+from .errors import UserError
+
+set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One step."""
+
+    settings: type
+    function: str
+    """"module:function" in this package; it takes the settings and where to write, and returns a summary."""
+    file: str | None = None
+    """Name of the file in a recipe's folder for a step that writes one file; other steps make the folder."""
+
+    def __call__(self, settings: object, out: str | Path) -> dict[str, Any]:
+        """Do it."""
+        _quiet_libraries()
+        module, name = self.function.split(":")
+        return getattr(importlib.import_module(f".{module}", __package__), name)(settings, out)
+
+
+VERBS = {
+    "vocab train": Verb(s.VocabTrain, "tokenizer.training:train_vocabulary"),
+    "vocab transplant": Verb(s.VocabTransplant, "xmod.vocabulary:transplant_vocabulary"),
+    "model init": Verb(s.ModelInit, "xmod.modularise:init_model"),
+    "model modularise": Verb(s.ModelModularise, "xmod.modularise:modularise_model"),
+    "pretrain": Verb(s.Pretrain, "xmod.pretraining.run:pretrain"),
+    "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),
+    "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
+    "eval ner": Verb(s.EvalNer, "eval.evaluate:evaluate_ner"),
+    "eval alignment": Verb(s.EvalAlignment, "eval.evaluate:evaluate_alignment"),
+    "report": Verb(s.Report, "eval.report:write_report", file="report.html"),
+}
+
+
+def make_settings(kind: type, values: dict[str, Any]) -> Any:  # noqa: ANN401 - an instance of kind
+    """Settings from plain values, as a recipe has them.
+
+    Raises:
+        UserError: for unknown names, missing values or values of the wrong type.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, "settings")
+    try:
+        return parser.instantiate_classes(parser.parse_object({"settings": values})).settings
+    except (ArgumentError, ValueError) as error:
+        raise UserError(one_line(error)) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line, without the parser's own name for the settings."""
+    text = " ".join(str(error).split())
+    return text.removeprefix("Parser key 'settings': ").replace("'settings.", "'")
+
+
+def _quiet_libraries() -> None:
+    """Leave the terminal to our own lines: what ``transformers`` has to say of each load and save is in our errors."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    hub_logging.set_verbosity_error()
