@@ -233,6 +233,8 @@ class EvalNer:
     """Folder of a fine-tuned tagger."""
     data: dict[str, str]
     """CoNLL file of each language to test."""
+    system: str = "model"
+    """Name of the model in the results."""
     dataset: str = "ner"
     """Name of the data in the results."""
     split: str = "dev"

@@ -93,7 +93,7 @@ def _ner_record(
         dataset=settings.dataset,
         split=settings.split,
         language=language,
-        system=Path(settings.model).name,
+        system=settings.system,
         metric="f1",
         score=_percent(f1(total)),
         low=_percent(low),

@@ -2,7 +2,8 @@
 
 A piece that both vocabularies have keeps its row, bit for bit; special tokens keep theirs by role. Any other piece gets
 the mean of the rows of the old pieces that spell it (Gee et al. 2022, "Fast Vocabulary Transfer for Language Model
-Compression"); one that the old vocabulary cannot spell gets the mean of all rows.
+Compression"), stretched to their mean length: a mean of unlike rows is short, and a short word vector is drowned by the
+position's. A piece that the old vocabulary cannot spell gets the mean of all rows.
 """
 
 from __future__ import annotations
@@ -33,8 +34,17 @@ class Transplant:
     def apply(self, old: Tensor) -> Tensor:
         """New rows from old ones: (old vocabulary, ...) to (new vocabulary, ...)."""
         mean = old.mean(dim=0)
-        new = [old[list(row)].mean(dim=0) if len(row) > 1 else old[row[0]] if row else mean for row in self.rows]
-        return torch.stack(new)
+        return torch.stack(
+            [old[row[0]] if len(row) == 1 else _blend(old[list(row)]) if row else mean for row in self.rows]
+        )
+
+
+def _blend(rows: Tensor) -> Tensor:
+    """The mean of rows, (n, hidden) to (hidden,), stretched to their mean length; of numbers, (n,), the plain mean."""
+    mean = rows.mean(dim=0)
+    if mean.dim() == 0:
+        return mean
+    return mean * rows.norm(dim=-1).mean() / mean.norm().clamp(min=1e-12)
 
 
 def plan_transplant(old: PreTrainedTokenizerFast, new: PreTrainedTokenizerFast) -> Transplant:

@@ -1,0 +1,256 @@
+"""The report: result records as one HTML page that needs nothing else, and as a table for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ..errors import UserError
+from ..files import write_text
+from ..settings import Report
+from ..texts import as_paths
+from . import charts, wording
+from .charts import Point
+from .records import Record, read_records
+
+TEMPLATE = "report.html.jinja"
+_LAYER = re.compile(r"layer (\d+)")
+_ZERO_SHOT = {True: "yes", False: "no", None: ""}
+
+
+def write_report(settings: Report, out: str | Path) -> dict[str, Any]:
+    """Write the HTML report of result records.
+
+    Args:
+        settings: the results and what to say about them.
+        out: file to write.
+
+    Returns:
+        number of records in the report, and its path.
+
+    Raises:
+        UserError: for results or learning curves that are missing, empty or not valid.
+    """
+    paths = as_paths(settings.results)
+    told = [record for path in paths for record in read_records(path)]
+    if not told:
+        raise UserError(f"{', '.join(paths)}: no result records")
+    records = different(told)
+    curves = {name: charts.read_curve(path) for name, path in settings.curves.items()}
+    page = build_page(settings, records, curves, repeated=len(told) - len(records))
+    write_text(out, render(page))
+    return {"records": len(records), "report": str(out)}
+
+
+def main_table(records: list[Record]) -> str:
+    """The scores as aligned plain text, for a terminal: one line per record under a heading."""
+    several_sets = _tasks_with_several_sets(records)
+    rows = [("task", "language", "system", "score", "95% interval", "n", "zero-shot")]
+    for record in records:
+        data = f", {wording.data_name(record)}" if record.task in several_sets else ""
+        low, high = (wording.number(value, record.metric) for value in (record.low, record.high))
+        rows.append(
+            (
+                record.task + data,
+                record.language,
+                record.system,
+                f"{wording.METRICS[record.metric]} {wording.number(record.score, record.metric)}",
+                f"{low} to {high}",
+                str(record.sentences),
+                _ZERO_SHOT[record.zero_shot],
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_aligned(row, widths) for row in rows)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [
+        cell.rjust(width) if column in (3, 4, 5) else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _tasks_with_several_sets(records: Iterable[Record]) -> set[str]:
+    sets = Counter(task for task, _ in {(record.task, wording.data_name(record)) for record in records})
+    return {task for task, count in sets.items() if count > 1}
+
+
+def different(records: Iterable[Record]) -> list[Record]:
+    """The records without those that tell the same result again; when and how fast it was measured do not count."""
+    first: dict[str, Record] = {}
+    for record in records:
+        result = record.model_dump_json(exclude={"zero_shot": True, "provenance": {"created": True, "seconds": True}})
+        first.setdefault(result, record)
+    return list(first.values())
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scores that stand in one table."""
+
+    records: list[Record]
+    chart: str | None = None
+    """AER by layer, as SVG."""
+
+    @property
+    def data(self) -> str:
+        """Data sets and splits."""
+        return wording.listing(map(wording.data_name, self.records))
+
+    @property
+    def several_data(self) -> bool:
+        """Whether a row must say which data it is of."""
+        return len(set(map(wording.data_name, self.records))) > 1
+
+    @property
+    def several_systems(self) -> bool:
+        """Whether a row must say whose score it is."""
+        return len({self.label(record) for record in self.records}) > 1
+
+    def label(self, record: Record) -> str:
+        """The system, with its seed where the same was measured more than once."""
+        same = [other for other in self.records if _measured(other) == _measured(record)]
+        seed = record.provenance.train_seed
+        return record.system if len(same) == 1 or seed is None else f"{record.system}, seed {seed}"
+
+    @property
+    def types(self) -> list[str]:
+        """Entity types that have an F1 of their own."""
+        keys = dict.fromkeys(key for record in self.records for key in record.details)
+        return [key.removeprefix("f1 ") for key in keys if key.startswith("f1 ")]
+
+    @property
+    def layered(self) -> list[Record]:
+        """Records with an AER for each layer."""
+        return [record for record in self.records if layers(record)]
+
+    @property
+    def layers(self) -> list[int]:
+        """Numbers of the layers, those of the deepest system."""
+        return sorted({layer for record in self.records for layer in layers(record)})
+
+    @property
+    def averaged(self) -> bool:
+        """Whether every score is that of the mean of all layers."""
+        return all(record.details.get("layer mean") == record.score for record in self.records)
+
+
+def _measured(record: Record) -> tuple[str, ...]:
+    return record.dataset, record.split, record.language, record.system
+
+
+def layers(record: Record) -> dict[int, float]:
+    """AER of each layer, in order."""
+    found = {int(match[1]): value for key, value in record.details.items() if (match := _LAYER.fullmatch(key))}
+    return dict(sorted(found.items()))
+
+
+def best_layer(record: Record) -> tuple[int, float] | None:
+    """Number and AER of the best layer, where the record tells both."""
+    number = record.details.get("best layer")
+    scores = layers(record)
+    return (int(number), scores[int(number)]) if number is not None and int(number) in scores else None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A learning curve."""
+
+    name: str
+    points: list[Point]
+    chart: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows."""
+
+    title: str
+    notes: list[str]
+    command: str
+    records: list[Record]
+    summary: list[str]
+    ner: Group | None
+    alignment: list[Group]
+    curves: list[Curve]
+    limits: list[str]
+    repeated: int
+    """Results that were told more than once."""
+    can_draw: bool
+
+
+def build_page(settings: Report, records: list[Record], curves: dict[str, list[Point]], *, repeated: int = 0) -> Page:
+    """Sort records into tables and draw what can be drawn."""
+    can_draw = charts.can_draw()
+    ner = [record for record in records if record.task == "ner"]
+    aligned: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        if record.task == "word-alignment":
+            aligned.setdefault((record.dataset, record.split, record.language), []).append(record)
+    return Page(
+        title=settings.title,
+        notes=settings.notes,
+        command=settings.command,
+        records=records,
+        summary=wording.summary(records),
+        ner=Group(_languages_together(ner)) if ner else None,
+        alignment=[
+            _alignment_group(group, f"layers-{i}", can_draw=can_draw) for i, group in enumerate(aligned.values())
+        ],
+        curves=[
+            Curve(name, points, charts.loss_chart(points, name=f"curve-{i}") if can_draw else None)
+            for i, (name, points) in enumerate(curves.items())
+        ],
+        limits=wording.limits(records),
+        repeated=repeated,
+        can_draw=can_draw,
+    )
+
+
+def _languages_together(records: Sequence[Record]) -> list[Record]:
+    order = list(dict.fromkeys(record.language for record in records))
+    return sorted(records, key=lambda record: order.index(record.language))
+
+
+def _alignment_group(records: list[Record], name: str, *, can_draw: bool) -> Group:
+    series = [layers(record) for record in records if layers(record)]
+    return Group(records, charts.layer_chart(series, name=name) if can_draw and series else None)
+
+
+def render(page: Page) -> str:
+    """The page as HTML; every text of the user's is escaped, only our own drawings are not."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(
+        best_layer=best_layer, distinct=distinct, layers=layers, series_style=charts.series_style, tasks=wording.TASKS
+    )
+    environment.filters.update(
+        data=wording.data_name,
+        count=lambda value: f"{value:,}" if value else "none",
+        interval=wording.interval,
+        language=wording.language_name,
+        languages=lambda keys: wording.listing(map(wording.language_name, keys)) if keys else "none recorded",
+        number=wording.number,
+    )
+    source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(source).render(page=page)
+
+
+def distinct(records: Iterable[Record], *names: str) -> list[list[Any]]:
+    """Different combinations of the named fields of records and their provenance, in order of appearance."""
+    rows = []
+    for record in records:
+        row = [getattr(record if hasattr(record, name) else record.provenance, name) for name in names]
+        if row not in rows:
+            rows.append(row)
+    return rows

@@ -1,0 +1,227 @@
+"""Records in words: names of languages, numbers as printed, the summary and the limits of a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from .records import Record
+
+LANGUAGES = {
+    "de": "German",
+    "en": "English",
+    "fr": "French",
+    "gsw": "Swiss German",
+    "it": "Italian",
+    "lld": "Ladin",
+    "rm": "Romansh",
+}
+METRICS = {"f1": "F1", "aer": "AER"}
+TASKS = {"ner": "Named entities", "word-alignment": "Word alignment"}
+_DECIMALS = {"f1": 1, "aer": 3}
+_DEV = {"dev", "devel", "development", "val", "valid", "validation"}
+# WikiNEuRal does not say "silver" in its name, but was annotated by machine (Tedeschi et al. 2021).
+_SILVER = ("silver", "wikineural")
+
+
+def language_name(key: str) -> str:
+    """A language in words with its key, "German (de_CH)"; both sides of a pair; an unknown key stays as it is."""
+    sides = key.split("-")
+    if len(sides) == 2 and all(_language(side) in LANGUAGES for side in sides):
+        return " – ".join(language_name(side) for side in sides)
+    name = LANGUAGES.get(_language(key))
+    return f"{name} ({key})" if name else key
+
+
+def _language(key: str) -> str:
+    return re.split("[-_]", key)[0]
+
+
+def listing(parts: Iterable[str]) -> str:
+    """The different parts as "a, b and c", in order of appearance."""
+    *first, last = dict.fromkeys(parts)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def number(value: float | None, metric: str) -> str:
+    """A score as printed: F1 with one decimal, AER with three; a dash where there is none."""
+    return "–" if value is None else f"{value:.{_DECIMALS[metric]}f}"
+
+
+def interval(record: Record) -> str:
+    """Both ends of the interval, such as "72.0–78.1"."""
+    return f"{number(record.low, record.metric)}–{number(record.high, record.metric)}"
+
+
+def data_name(record: Record) -> str:
+    """Data set and split, "wikineural (dev)"."""
+    return f"{record.dataset} ({record.split})"
+
+
+def summary(records: Sequence[Record]) -> list[str]:
+    """What was found, a sentence or two for each tagger and for each text that was aligned."""
+    tagged = [record for record in records if record.task == "ner"]
+    aligned = [record for record in records if record.task == "word-alignment"]
+    systems = dict.fromkeys(record.system for record in tagged)
+    texts = dict.fromkeys((record.dataset, record.split, record.language) for record in aligned)
+    return [
+        *(_ner_summary([r for r in tagged if r.system == system], several=len(systems) > 1) for system in systems),
+        *(_alignment_summary([r for r in aligned if (r.dataset, r.split, r.language) == text]) for text in texts),
+    ]
+
+
+def _ner_summary(records: Sequence[Record], *, several: bool) -> str:
+    kinds = {
+        False: "in {}, where the tagger had labelled training data",
+        True: "in {}, zero-shot: the tagger saw no labelled sentence in {them}",
+        None: "in {}, by a model without a recorded training for the task",
+    }
+    parts = []
+    for zero_shot, words in kinds.items():
+        if chosen := [record for record in records if record.zero_shot is zero_shot]:
+            names = dict.fromkeys(language_name(record.language) for record in chosen)
+            them = "that language" if len(names) == 1 else "these languages"
+            # Names go in by replace: braces in a language's name are no places to fill.
+            parts.append(f"{_span(chosen)} {words.replace('{them}', them).replace('{}', listing(names))}")
+    system = f" of {records[0].system}" if several else ""
+    return f"Finding names in text, the F1 score{system} (in percent, 100 is perfect) is {'; '.join(parts)}."
+
+
+def _span(records: Sequence[Record]) -> str:
+    scores = [record.score for record in records]
+    metric = records[0].metric
+    if len(records) == 1:
+        return f"{number(scores[0], metric)} (95% interval {interval(records[0])})"
+    return f"{number(min(scores), metric)} to {number(max(scores), metric)}"
+
+
+def _alignment_summary(records: Sequence[Record]) -> str:
+    scores = listing(f"{number(r.score, r.metric)} for {r.system} (95% interval {interval(r)})" for r in records)
+    verdict = ""
+    if len(records) == 2:
+        better, worse = sorted(records, key=lambda record: record.score)
+        apart = better.high < worse.low
+        verdict = f" The two intervals {'do not overlap' if apart else 'overlap'}."
+    name = language_name(records[0].language)
+    return f"Aligning the words of {name}, the error rate (AER, lower is better) is {scores}.{verdict}"
+
+
+def limits(records: Sequence[Record]) -> list[str]:
+    """What a reader must not conclude from the scores, as far as the records tell."""
+    found = [
+        _dev_limit(records),
+        _silver_limit(records),
+        _seed_limit(records),
+        _width_limit(records),
+        _cluster_limit(records),
+        _language_limit(records),
+        _zero_shot_limit(records),
+        _system_limit(records),
+        _data_limit(records),
+        _layer_limit(records),
+    ]
+    return [text for text in found if text]
+
+
+def _dev_limit(records: Sequence[Record]) -> str:
+    data = [data_name(record) for record in records if record.split.lower() in _DEV]
+    if not data:
+        return ""
+    return (
+        f"Development sets, not untouched test sets: {listing(data)}. "
+        "Where they also served to choose settings, the scores are too good."
+    )
+
+
+def _silver_limit(records: Sequence[Record]) -> str:
+    data = [record.dataset for record in records if any(word in record.dataset.lower() for word in _SILVER)]
+    if not data:
+        return ""
+    return (
+        f"Silver annotations: the labels of {listing(data)} were made by machine, not checked by people. "
+        "Such a score tells how far the model agrees with that machine."
+    )
+
+
+def _seed_limit(records: Sequence[Record]) -> str:
+    sampling = "The 95% intervals cover the sampling of the test data only"
+    seeds = sorted({r.provenance.train_seed for r in records if r.provenance.train_seed is not None})
+    if not seeds:
+        return f"{sampling}."
+    if len(seeds) == 1:
+        return (
+            f"One seed: every trained model is of seed {seeds[0]}. {sampling}, not how much training varies by chance."
+        )
+    return f"{sampling}, not how scores scatter over the seeds of training ({listing(map(str, seeds))})."
+
+
+def _width_limit(records: Sequence[Record]) -> str:
+    widest = {record.metric: record for record in sorted(records, key=lambda record: record.high - record.low)}
+    found = [
+        f"{number(widest[metric].high - widest[metric].low, metric)} of {METRICS[metric]} in "
+        f"{language_name(widest[metric].language)}, with {widest[metric].sentences:,} sentences"
+        for metric in METRICS
+        if metric in widest
+    ]
+    return f"Small differences mean little. The widest interval spans {'; '.join(found)}."
+
+
+def _cluster_limit(records: Sequence[Record]) -> str:
+    data = [data_name(record) for record in records if record.clusters == record.sentences]
+    if not data:
+        return ""
+    return (
+        f"Sentences were drawn one by one for the intervals of {listing(data)}, as no documents are known. Sentences "
+        "of one document resemble each other, so the true uncertainty is larger."
+    )
+
+
+def _language_limit(records: Sequence[Record]) -> str:
+    several = len({record.language for record in records if record.task == "ner"}) > 1
+    return (
+        "Languages were tested on texts of their own. A gap between two of them mixes the model's skill with how hard "
+        "the texts are and how they were annotated."
+        if several
+        else ""
+    )
+
+
+def _zero_shot_limit(records: Sequence[Record]) -> str:
+    languages = [language_name(record.language) for record in records if record.task == "ner" and record.zero_shot]
+    if not languages:
+        return ""
+    return (
+        f"Zero-shot speaks of labelled data for the task only. Text without labels in {listing(languages)} may well "
+        "have been in pretraining, ours or that of the checkpoint we started from, which the records do not cover."
+    )
+
+
+def _system_limit(records: Sequence[Record]) -> str:
+    systems: dict[tuple[str, ...], set[str]] = {}
+    for record in records:
+        systems.setdefault((record.task, record.dataset, record.split, record.language), set()).add(record.system)
+    return (
+        "Systems were not compared pair by pair: each interval is of one system alone. Overlapping intervals do not "
+        "prove that two systems are equally good."
+        if any(len(names) > 1 for names in systems.values())
+        else ""
+    )
+
+
+def _data_limit(records: Sequence[Record]) -> str:
+    hashes: dict[tuple[str, ...], set[str]] = {}
+    for record in records:
+        key = f"{data_name(record)}, {language_name(record.language)}"
+        hashes.setdefault((record.task, key), set()).add(record.provenance.data_hash)
+    data = [key for (_, key), found in hashes.items() if len(found) > 1]
+    if not data:
+        return ""
+    return f"Not the same data under the same name: {'; '.join(data)}. These rows cannot be compared."
+
+
+def _layer_limit(records: Sequence[Record]) -> str:
+    return (
+        "The best layer of an alignment was chosen on the data it is scored on, which flatters it."
+        if any("best layer" in record.details for record in records)
+        else ""
+    )

@@ -1,0 +1,342 @@
+"""The report: what a reader finds on the page and in the terminal, for made-up records."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swissxmod.errors import UserError
+from swissxmod.eval.records import Provenance, Record, write_records
+from swissxmod.eval.report import main_table, write_report
+from swissxmod.settings import Report
+
+PROVENANCE = {
+    "model": "tagger",
+    "model_hash": "0123456789abcdef" * 4,
+    "data_hash": "f" * 64,
+    "pretrained_on": ["de_CH", "rm_CH"],
+    "finetuned_on": ["de_CH"],
+    "train_seed": 7,
+    "seed": 1,
+    "precision": "float32",
+    "seconds": 1.5,
+    "hardware": "abacus",
+    "versions": {"swissxmod": "0.1.0"},
+    "commit": None,
+    "created": "2025-01-01T00:00:00+00:00",
+}
+VOID = {"meta", "link", "img", "input", "br", "hr"}
+
+
+def ner(language: str = "de_CH", score: float = 74.6, **changes: Any) -> Record:
+    """Make a record of names; keys of the provenance may be among the changes."""
+    return _record({"task": "ner", "metric": "f1", "language": language, "score": score}, 3.0, changes)
+
+
+def alignment(system: str = "trunk", score: float = 0.3, **changes: Any) -> Record:
+    """Make a record of word alignment by an encoder that learned no task."""
+    fields = {"task": "word-alignment", "metric": "aer", "language": "de_CH-rm_CH", "score": score, "system": system}
+    return _record(fields, 0.02, {"dataset": "dermit", "finetuned_on": [], **changes})
+
+
+def _record(fields: dict[str, Any], half_width: float, changes: dict[str, Any]) -> Record:
+    provenance = PROVENANCE | {key: value for key, value in changes.items() if key in PROVENANCE}
+    common = {
+        "dataset": "names",
+        "split": "test",
+        "system": "adapted",
+        "low": fields["score"] - half_width,
+        "high": fields["score"] + half_width,
+        "sentences": 120,
+        "clusters": 40,
+        "items": 200,
+        "windowed": 0,
+        "dropped": 0,
+    }
+    own = {key: value for key, value in changes.items() if key not in PROVENANCE}
+    return Record(**common | fields | own, provenance=Provenance(**provenance))
+
+
+def layered(*scores: float) -> dict[str, float]:
+    """Details of an alignment: each layer, the best one, and the mean."""
+    best = min(range(len(scores)), key=scores.__getitem__)
+    layers = {f"layer {number}": score for number, score in enumerate(scores)}
+    return layers | {"best layer": float(best), "layer mean": 0.3}
+
+
+class Page(HTMLParser):
+    """A page as its reader meets it: text, table rows and what it loads; refuses tags that do not match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html, self.open, self.tags, self.ids, self.links = html, [], set(), [], []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the tag."""
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in {"src", "href", "xlink:href", "action", "data"}]
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the tag of an element without content."""
+        self.handle_starttag(tag, attrs)
+        self.open.remove(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that it is its turn."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Collect text, by table cell too."""
+        if "style" in self.open:
+            return
+        self.text += " ".join(data.split()) + " "
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data.strip()
+
+    def row(self, *cells: str) -> list[str]:
+        """The only row that begins like this."""
+        (row,) = [row for row in self.rows if row[: len(cells)] == list(cells)]
+        return row
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Any:
+    """Write a report of records and read it again."""
+
+    def write(*records: Record, **settings: Any) -> Page:
+        write_records(tmp_path / "results.jsonl", records)
+        write_report(Report(results=str(tmp_path / "results.jsonl"), **settings), tmp_path / "out" / "page.html")
+        return Page((tmp_path / "out" / "page.html").read_text(encoding="utf-8"))
+
+    return write
+
+
+def curve(path: Path, *losses: float) -> Path:
+    """Write a learning curve."""
+    points = [{"step": 10 * i, "loss": loss, "learning_rate": 1e-4} for i, loss in enumerate(losses, 1)]
+    path.write_text(json.dumps(points))
+    return path
+
+
+def test_scores_intervals_and_counts_are_in_one_table(report: Any) -> None:
+    details = {"precision": 70.25, "recall": 79.5, "f1 PER": 81.0}
+    page = report(ner(details=details, dataset="a"), ner("rm_CH", 50.44, dataset="b"))
+    assert page.row("German (de_CH)", "74.6", "71.6–77.6") == [
+        *["German (de_CH)", "74.6", "71.6–77.6", "trained on", "120", "200", "70.2", "79.5", "a (test)"]
+    ]
+    assert page.row("Romansh (rm_CH)", "50.4")[2:] == ["47.4–53.4", "zero-shot", "120", "200", "–", "–", "b (test)"]
+    assert page.row("German (de_CH)", "81.0") and page.row("Romansh (rm_CH)", "–")
+
+
+def test_only_a_zero_shot_score_is_called_so(report: Any) -> None:
+    seen = [ner("de_CH"), ner("de_AT"), ner("fr_CH", finetuned_on=[]), alignment()]
+    assert "zero-shot" not in report(*seen).html.lower()
+    page = report(*seen, ner("rm_CH"), ner("rm_sursilv", finetuned_on=["rm_CH"]))
+    marks = {row[0]: row[3] for row in page.rows if len(row) > 7}
+    assert {language for language, mark in marks.items() if mark == "zero-shot"} == {"Romansh (rm_CH)"}
+    assert marks["Romansh (rm_sursilv)"] == marks["German (de_AT)"] == "trained on"
+    assert marks["French (fr_CH)"] == "none recorded"
+
+
+def test_the_summary_speaks_of_trained_and_unseen_languages_apart(report: Any) -> None:
+    page = report(ner(score=74), ner("it_CH", 76, finetuned_on=["it_CH"]), ner("rm_CH", 50))
+    assert "is 74.0 to 76.0 in German (de_CH) and Italian (it_CH), where the tagger had" in page.text
+    assert "50.0 (95% interval 47.0–53.0) in Romansh (rm_CH), zero-shot: the tagger saw no labelled" in page.text
+
+
+@pytest.mark.parametrize(("score", "verdict"), [(0.2, "do not overlap"), (0.29, "overlap")])
+def test_systems_of_an_alignment_stand_side_by_side(report: Any, score: float, verdict: str) -> None:
+    page = report(
+        alignment(details=layered(0.4, 0.25, 0.3)), alignment("adapted", score, details=layered(0.35, 0.3, 0.15))
+    )
+    assert page.row("trunk", "0.300", "0.280–0.320")[3:5] == ["1", "0.250"]
+    assert page.row("adapted", f"{score:.3f}")[3:5] == ["2", "0.150"]
+    assert f"The two intervals {verdict}." in page.text
+    assert "German (de_CH) – Romansh (rm_CH)" in page.text
+    assert "chosen on the data it is scored on and hence is optimistic" in page.text
+
+
+def test_the_score_is_called_a_mean_of_layers_only_where_it_is(report: Any) -> None:
+    assert "AER, mean of all layers" in report(alignment(details=layered(0.4, 0.25))).text
+    assert "AER, mean of all layers" not in report(alignment(score=0.25, details=layered(0.4, 0.25))).text
+    assert "AER, mean of all layers" not in report(alignment()).text
+
+
+def test_one_task_alone_has_no_heading_of_the_other(report: Any) -> None:
+    assert "Aligning words" not in report(ner()).text
+    assert "Finding names" not in report(alignment()).text
+
+
+def test_repeated_measurements(report: Any, tmp_path: Path) -> None:
+    again = ner(created="2025-02-02T00:00:00+00:00", seconds=9)
+    page = report(ner(), again, ner(score=70, train_seed=8), ner("fr_CH", finetuned_on=["fr_CH"]))
+    assert [row[1] for row in page.rows if row[0] == "German (de_CH)" and len(row) > 8] == [
+        "adapted, seed 7",
+        "adapted, seed 8",
+    ]
+    assert "1 record that tells a result told already" in page.text
+    answer = write_report(Report(results=[str(tmp_path / "results.jsonl")] * 2), tmp_path / "page.html")
+    assert answer == {"records": 3, "report": str(tmp_path / "page.html")}
+
+
+def test_names_are_escaped(report: Any, tmp_path: Path) -> None:
+    odd = '<script>alert("1")</script>'
+    names = {key: odd for key in ("dataset", "system", "model", "model_hash", "hardware", "commit")}
+    page = report(
+        ner(odd, details={f"f1 {odd}": 5.0}, finetuned_on=[], versions={odd: odd}, **names),
+        alignment(odd, details=layered(0.2, 0.3), **{key: value for key, value in names.items() if key != "system"}),
+        title=odd,
+        notes=[odd],
+        command=odd,
+        curves={odd: str(curve(tmp_path / "training.json", 2, 1))},
+    )
+    assert "script" not in page.tags
+    assert page.text.count(odd) > 10
+
+
+def test_braces_in_a_name_are_no_places_to_fill(report: Any) -> None:
+    assert "in {them} {0}, by a model" in report(ner("{them} {0}", finetuned_on=[])).text
+
+
+def test_the_page_loads_nothing_and_its_ids_are_unique(report: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = curve(tmp_path / "training.json", 2, 1)
+    page = report(
+        ner(),
+        alignment(details=layered(0.4, 0.3)),
+        alignment(details=layered(0.4, 0.3), split="dev"),
+        curves={"first": str(path), "second": str(tmp_path)},
+    )
+    assert page.html.count("<svg") == 4
+    assert not re.search(r"https?:|@import|url\((?!#)", page.html)
+    assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+    assert len(set(page.ids)) == len(page.ids)
+    assert "script" not in page.tags
+
+
+def test_drawings_take_the_colours_of_the_page(report: Any) -> None:
+    pytest.importorskip("matplotlib")
+    html = report(alignment(details=layered(0.4, 0.3)), alignment("b", details=layered(0.4, 0.2))).html
+    svg = html[html.index("<svg") : html.index("</svg>")]
+    assert not re.search(r"#[0-9a-f]{6}\b", svg)
+    assert all(colour in svg for colour in ("currentColor", "var(--rule)", "var(--series-0)", "var(--series-1)"))
+
+
+def test_without_matplotlib_only_the_drawings_are_missing(
+    report: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    path = curve(tmp_path / "training.json", 2, 1.25)
+    page = report(ner(), alignment(details=layered(0.4, 0.3)), curves={"pretraining": str(path)})
+    assert "svg" not in page.tags
+    assert 'pip install "swissxmod[report]"' in page.text
+    assert page.row("pretraining") == ["pretraining", "20", "2.000", "1.250", "0.0001"]
+    assert page.row("trunk", "0.300", "0.400", "0.300")
+
+
+def test_notes_provenance_and_command_are_shown(report: Any) -> None:
+    page = report(ner(), title="Names", notes=["A tiny sample.", "Do not cite."], command="swissxmod demo --out x")
+    assert "<title>Names</title>" in page.html and '<html lang="en">' in page.html
+    for text in ("A tiny sample.", "Do not cite.", "swissxmod demo --out x", "abacus", "swissxmod 0.1.0", "2025-01-01"):
+        assert text in page.text
+    assert page.row("tagger") == ["tagger", "Named entities, adapted", "0123456789ab", "7", "float32"]
+    assert f'title="{PROVENANCE["model_hash"]}"' in page.html
+    assert page.row("Named entities", "adapted")[2:] == ["German (de_CH) and Romansh (rm_CH)", "German (de_CH)"]
+
+
+def test_windowed_and_dropped_are_counted_or_none(report: Any) -> None:
+    assert "Windowed sentences: none. Dropped words: none." in report(ner()).text
+    page = report(ner(windowed=2), ner("rm_CH", dropped=1234))
+    assert page.row("Named entities", "names (test)", "German (de_CH)")[-2:] == ["2", "none"]
+    assert page.row("Named entities", "names (test)", "Romansh (rm_CH)")[-2:] == ["none", "1,234"]
+
+
+@pytest.mark.parametrize(
+    ("records", "limit"),
+    [
+        ([ner(split="dev")], "Development sets, not untouched test sets: names (dev)"),
+        ([ner(dataset="hipe-silver")], "the labels of hipe-silver were made by machine"),
+        ([ner(), ner("fr_CH")], "One seed: every trained model is of seed 7"),
+        ([ner(), ner(train_seed=8)], "the seeds of training (7 and 8)"),
+        ([ner(clusters=120)], "no documents are known"),
+        ([ner(), ner("fr_CH")], "texts of their own"),
+        ([ner("rm_CH")], "Text without labels in Romansh (rm_CH) may well have been in pretraining"),
+        ([ner(), ner(system="trunk")], "Systems were not compared pair by pair"),
+        (
+            [ner(), ner(system="trunk", data_hash="e" * 64)],
+            "Not the same data under the same name: names (test), German",
+        ),
+        ([alignment(details=layered(0.2, 0.1))], "The best layer of an alignment was chosen on the data"),
+    ],
+)
+def test_limits_are_told_where_they_hold(report: Any, records: list[Record], limit: str) -> None:
+    assert limit in report(*records).text
+    assert limit not in report(ner(train_seed=None), alignment(train_seed=None)).text
+
+
+def test_the_widest_intervals_are_named(report: Any) -> None:
+    page = report(ner(), ner("rm_CH", low=40, high=60, sentences=30), alignment())
+    assert "spans 20.0 of F1 in Romansh (rm_CH), with 30 sentences; 0.040 of AER in German (de_CH) – " in page.text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        ("", "empty"),
+        ("\n\n", "no result records"),
+        (ner().model_dump_json() + "\n{}\n", r"results\.jsonl:2: not a result record"),
+        (ner().model_dump_json().replace('"zero_shot":false', '"zero_shot":true'), r"results\.jsonl:1: .*zero_shot"),
+    ],
+)
+def test_broken_results_are_refused_and_nothing_is_written(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "results.jsonl").write_text(content)
+    with pytest.raises(UserError, match=message):
+        write_report(Report(results=str(tmp_path / "results.jsonl")), tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "[1]", '[{"step": 1}]', '[{"step": 1, "loss": "x"}]', "not JSON"])
+def test_broken_curves_are_refused(report: Any, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "training.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"training\.json"):
+        report(ner(), curves={"pretraining": str(path)})
+
+
+def test_the_terminal_table_is_aligned() -> None:
+    table = main_table([ner(), ner("rm_CH", 50.44, sentences=9), alignment("a-long-name")])
+    assert table.splitlines() == [
+        "task            language     system           score    95% interval    n  zero-shot",
+        "ner             de_CH        adapted        F1 74.6    71.6 to 77.6  120  no",
+        "ner             rm_CH        adapted        F1 50.4    47.4 to 53.4    9  yes",
+        "word-alignment  de_CH-rm_CH  a-long-name  AER 0.300  0.280 to 0.320  120",
+    ]
+
+
+def test_the_terminal_table_names_the_data_where_there_are_several() -> None:
+    lines = main_table([ner(), ner(dataset="other"), alignment()]).splitlines()
+    assert [line.split("  ")[0] for line in lines[1:]] == ["ner, names (test)", "ner, other (test)", "word-alignment"]
+
+
+def test_the_terminal_table_of_nothing_is_its_heading() -> None:
+    assert main_table([]).split()[:2] == ["task", "language"]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from swissxmod import (
+    EvalNer,
+    FinetuneNer,
+    UserError,
+    XmodForTokenClassification,
+    evaluate_ner,
+    finetune_ner,
+    load_model,
+    load_with_tokenizer,
+    read_records,
+    tag_sentences,
+)
+
+PLACES = ["Chur", "Coira", "Cuira", "Coire"]
+
+
+def conll(path: Path, sentences: int = 24) -> str:
+    """A task a tiny model can learn: what comes after "in" is a place."""
+    lines = []
+    for i in range(sentences):
+        words = [("der", "O"), ("Zug", "O")] * (i % 3) + [("in", "O"), (PLACES[i % 4], "B-LOC"), (".", "O")]
+        lines += [f"# source = d{i // 2} s{i}", *(f"{word}\t{tag}" for word, tag in words), ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    folder = tmp_path_factory.mktemp("ner")
+    data = conll(folder / "de.conll")
+    settings = FinetuneNer(
+        model=str(model_folder), train={"de": data, "fr": data}, dev={"de": data}, epochs=6, learning_rate=5e-3
+    )
+    finetune_ner(settings, folder / "ner")
+    return folder / "ner"
+
+
+def test_learns_and_transfers_by_swapping_the_adapter(tagger: Path, tmp_path: Path) -> None:
+    data = conll(tmp_path / "test.conll")
+    settings = EvalNer(model=str(tagger), data={"de": data, "rm": data}, system="tiny", dataset="made-up")
+    summary = evaluate_ner(settings, tmp_path / "scores")
+    assert summary["de_CH"]["f1"] > 90
+    german, romansh = read_records(tmp_path / "scores" / "results.jsonl")
+    assert (german.language, german.zero_shot) == ("de_CH", False)
+    assert (romansh.language, romansh.zero_shot) == ("rm_CH", True)
+    assert german.low <= german.score <= german.high
+    assert (german.sentences, german.items, german.clusters) == (24, 24, 12)
+    assert german.provenance.finetuned_on == ["de_CH", "fr_CH"]
+
+
+def test_only_trunk_and_head_learn(tagger: Path, model_folder: Path) -> None:
+    before = transformers.XmodForMaskedLM.from_pretrained(model_folder).state_dict()
+    after = load_model(XmodForTokenClassification, tagger).state_dict()
+    for key, value in after.items():
+        if "embeddings" in key or "adapter_modules" in key:
+            assert torch.equal(value, before[key]), key
+    assert not torch.equal(after["roberta.encoder.layer.0.output.dense.weight"],
+                           before["roberta.encoder.layer.0.output.dense.weight"])  # fmt: skip
+
+
+def test_stock_transformers_gives_the_same_tags(tagger: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, tagger)
+    stock = transformers.XmodForTokenClassification.from_pretrained(tagger).eval()
+    words = ["der", "Zug", "in", "Cuira", "."]
+    ours = tag_sentences(model, tokenizer, [words], "rm").tags[0]
+    encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+    with torch.no_grad():
+        best = stock(**encoded, lang_ids=torch.tensor([3])).logits.argmax(-1)[0].tolist()
+    first = {word: place for place, word in reversed(list(enumerate(encoded.word_ids()))) if word is not None}
+    assert ours == [stock.config.id2label[best[first[i]]] for i in range(len(words))]
+
+
+def test_long_sentences_and_invisible_words_are_tagged_and_counted(tagger: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, tagger)
+    long = ["der", "Zug"] * 30 + ["in", "Chur", "."]
+    tagging = tag_sentences(model, tokenizer, [long, [" "], []], "de")
+    assert [len(tags) for tags in tagging.tags] == [63, 1, 0]
+    assert tagging.tags[0][61] == "B-LOC"
+    assert tagging.windowed == 1
+    assert tagging.tags[1] == ["O"]
+
+
+def test_long_training_sentences_are_windowed_and_counted(model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "long.conll"
+    path.write_text("\n".join(["der\tO"] * 60 + ["Chur\tB-LOC"]) + "\n\n" + "Chur\tB-LOC\n")
+    settings = FinetuneNer(model=str(model_folder), train={"de": str(path)}, epochs=1)
+    assert finetune_ner(settings, tmp_path / "out")["windowed"] == 1
+
+
+def test_two_runs_with_a_seed_agree(model_folder: Path, tmp_path: Path) -> None:
+    data = conll(tmp_path / "de.conll")
+    settings = FinetuneNer(model=str(model_folder), train={"de": data}, epochs=1, sentences=10)
+    for name in ("a", "b"):
+        finetune_ner(settings, tmp_path / name)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dev": {"rm": "DATA"}}, "rm_CH is not trained on; choosing by it would spoil its zero-shot score"),
+        ({"train": {"en": "DATA"}}, "no adapter for language 'en'"),
+        ({"train": {"de": "PLAIN"}}, "no entity in the training data"),
+        ({"train": {"de": "NOTHING"}}, "NOTHING: no such file"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    model_folder: Path, tmp_path: Path, changes: dict[str, dict[str, str]], message: str
+) -> None:
+    (tmp_path / "PLAIN").write_text("der\tO\n")
+    data = conll(tmp_path / "DATA")
+    values = {"train": {"de": data}} | {
+        name: {language: str(tmp_path / path) for language, path in files.items()} for name, files in changes.items()
+    }
+    with pytest.raises(UserError, match=message):
+        finetune_ner(FinetuneNer(model=str(model_folder), **values), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_unknown_history_is_not_scored(tagger: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, tagger)
+    model.save_pretrained(tmp_path / "foreign")
+    tokenizer.save_pretrained(tmp_path / "foreign")
+    data = conll(tmp_path / "de.conll")
+    with pytest.raises(UserError, match="which languages the model has seen is unknown"):
+        evaluate_ner(EvalNer(model=str(tmp_path / "foreign"), data={"de": data}), tmp_path / "out")
+
+
+def test_entity_types_the_model_does_not_know_are_named(tagger: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.conll").write_text("Anna\tB-pers\n")
+    with pytest.raises(UserError, match=r"entity types pers are not the model's \(LOC\)"):
+        evaluate_ner(EvalNer(model=str(tagger), data={"de": str(tmp_path / "x.conll")}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swissxmod import AlignWords, UserError, align_words
+from swissxmod.tasks.word_alignment import (
+    Gold,
+    alignment_counts,
+    alignment_error_rate,
+    choose_layer,
+    load_encoder,
+    match,
+    read_gold,
+    read_parallel,
+    similarity,
+    word_vectors,
+)
+
+
+def test_matching_by_hand() -> None:
+    # Greedy would take 0-0 (0.9) and be left with 1-1 (0.0); together 0-1 and 1-0 are worth more.
+    assert match(np.array([[0.9, 0.8], [0.8, 0.0]])) == {(0, 1), (1, 0)}
+    assert match(np.array([[0.1, 0.9, 0.3]])) == {(0, 1)}
+    assert match(np.zeros((0, 3))) == set()
+
+
+def test_error_rate_by_hand() -> None:
+    # Och and Ney: A = {0-0, 1-1, 2-2}, S = {0-0, 1-2}, P = S + {1-1}: 1 - (1 + 2) / (3 + 2).
+    gold = Gold(sure=frozenset({(0, 0), (1, 2)}), possible=frozenset({(0, 0), (1, 2), (1, 1)}))
+    counts = alignment_counts({(0, 0), (1, 1), (2, 2)}, gold)
+    assert counts == (3, 2, 1, 2)
+    assert alignment_error_rate(np.array(counts)) == pytest.approx(0.4)
+    assert alignment_error_rate(np.zeros(4)) == 0
+
+
+@given(st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1))
+def test_finding_exactly_the_sure_links_is_no_error(links: set[tuple[int, int]]) -> None:
+    gold = Gold(frozenset(links), frozenset(links | {(10, 10)}))
+    assert alignment_error_rate(np.array(alignment_counts(links, gold))) == 0
+
+
+def test_words_are_the_mean_of_their_pieces(model_folder: Path) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    words = ["vischnanca", "punt"]
+    (vectors,) = word_vectors(model, tokenizer, [words], "rm").vectors
+    assert vectors.shape == (3, 2, 32)
+    encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+    with torch.no_grad():
+        output = model(**encoded, lang_ids=torch.tensor([3]), output_hidden_states=True)
+    places = [i for i, word in enumerate(encoded.word_ids()) if word == 0]
+    assert len(places) > 1
+    expected = output.hidden_states[1][0, places].mean(dim=0)
+    torch.testing.assert_close(choose_layer(vectors, 1)[0], expected, atol=1e-5, rtol=1e-5)
+    with pytest.raises(UserError, match="expected 0 to 2, found 3"):
+        choose_layer(vectors, 3)
+
+
+def test_similarity_is_the_cosine() -> None:
+    found = similarity(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 1.0], [-3.0, 0.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(found, [[0.5**0.5, -1, 0]], atol=1e-6)
+
+
+def parallel(folder: Path, source: str, target: str) -> dict[str, str]:
+    (folder / "a.de").write_text(source, encoding="utf-8")
+    (folder / "a.rm").write_text(target, encoding="utf-8")
+    return {"source": str(folder / "a.de"), "target": str(folder / "a.rm")}
+
+
+def test_one_line_for_each_sentence_even_empty_and_long_ones(model_folder: Path, tmp_path: Path) -> None:
+    long = " ".join(["Gemeinde"] * 60)
+    files = parallel(tmp_path, f"die Brücke\n\n{long}\n", f"la punt nova\nina punt\n{long}\n")
+    summary = align_words(AlignWords(model=str(model_folder), **files), tmp_path / "out.align")
+    lines = (tmp_path / "out.align").read_text().split("\n")
+    assert len(lines) == 4 and lines[1] == lines[3] == ""
+    assert len(lines[0].split()) == 2
+    assert len(lines[2].split()) == 60
+    assert summary == {"sentences": 3, "links": 62, "windowed": 2}
+
+
+def test_files_that_do_not_fit_are_named(model_folder: Path, tmp_path: Path) -> None:
+    files = parallel(tmp_path, "a\nb\n", "a\n")
+    with pytest.raises(UserError, match=r"has 2 lines, .* has 1"):
+        align_words(AlignWords(model=str(model_folder), **files), tmp_path / "out.align")
+    files = parallel(tmp_path, "a\n", "a\n")
+    with pytest.raises(UserError, match="no adapter for language 'en'"):
+        align_words(AlignWords(model=str(model_folder), target_language="en", **files), tmp_path / "out.align")
+    assert not (tmp_path / "out.align").exists()
+
+
+@pytest.mark.parametrize(
+    ("gold", "message"),
+    [
+        ("0-0\n1-0\n", "2 lines for 1 sentence pairs"),
+        ("0-2\n", r"link 0-2 points outside the sentences \(1 and 2 words"),
+        ("0:0\n", 'expected links such as "0-1" or "0p1", found'),
+    ],
+)
+def test_bad_gold_is_named(tmp_path: Path, gold: str, message: str) -> None:
+    files = parallel(tmp_path, "a\n", "a b\n")
+    (tmp_path / "gold").write_text(gold)
+    with pytest.raises(UserError, match=message):
+        read_gold(tmp_path / "gold", read_parallel(**files))
+
+
+def test_possible_links_are_read(tmp_path: Path) -> None:
+    files = parallel(tmp_path, "a\n", "a b\n")
+    (tmp_path / "gold").write_text("0-0 0p1\n")
+    (gold,) = read_gold(tmp_path / "gold", read_parallel(**files))
+    assert gold == Gold(frozenset({(0, 0)}), frozenset({(0, 0), (0, 1)}))

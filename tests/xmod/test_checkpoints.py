@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from swissxmod import UserError, XmodForMaskedLM, XmodForTokenClassification, load_model, load_with_tokenizer
+from swissxmod.files import new_folder
+from swissxmod.xmod.checkpoints import is_hub_name, languages_seen
+
+
+@pytest.fixture
+def folder(model_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model_folder, tmp_path / "model"))
+
+
+def test_a_missing_folder_and_a_file_in_its_place_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        load_model(XmodForMaskedLM, tmp_path / "nothing")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="expected a folder, found a file"):
+        load_model(XmodForMaskedLM, tmp_path / "file")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 5000])
+def test_truncated_weights_are_named(folder: Path, keep: int) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    with pytest.raises(UserError, match="cannot be loaded as XmodForMaskedLM") as caught:
+        load_model(XmodForMaskedLM, folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "content"), [("config.json", "{"), ("tokenizer.json", "{}"), ("config.json", "")])
+def test_broken_files_are_named(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(UserError, match=str(folder)):
+        load_with_tokenizer(XmodForMaskedLM, folder)
+
+
+def test_a_missing_head_is_an_error_unless_it_is_to_be_trained(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"2 weights of XmodForTokenClassification are missing, such as 'classifier"):
+        load_model(XmodForTokenClassification, folder)
+    load_model(XmodForTokenClassification, folder, new_parts=("classifier.",))
+
+
+def test_a_tokenizer_with_more_pieces_than_rows_is_refused(folder: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForMaskedLM, folder)
+    tokenizer.add_tokens(["Graubünden"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(UserError, match=f"{len(tokenizer)} pieces, the model only {model.config.vocab_size} rows"):
+        load_with_tokenizer(XmodForMaskedLM, folder)
+
+
+def test_only_owner_and_name_are_looked_up_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    assert is_hub_name("ZurichNLP/swissbert")
+    for path in ("swissbert", "models/swissbert", "./x/y", "/x/y", "a/b/c", ""):
+        assert not is_hub_name(path)
+
+
+def test_nothing_is_left_when_saving_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "out") as folder:
+        (folder / "half").write_text("x")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_languages_are_told_in_order_and_once() -> None:
+    history = [
+        {"step": "pretrain", "languages": ["de_CH", "rm_CH"]},
+        {"step": "finetune ner", "languages": ["fr_CH"]},
+        {"step": "pretrain", "languages": ["rm_CH", "it_CH"]},
+    ]
+    assert languages_seen(history, "pretrain") == ["de_CH", "rm_CH", "it_CH"]

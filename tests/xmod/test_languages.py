@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swissxmod import UserError
+from swissxmod.xmod.languages import resolve_language, same_language
+
+SWISS = ["de_CH", "fr_CH", "it_CH", "rm_CH", "gsw", "rm_sursilv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "adapter"),
+    [
+        ("rm", "rm_CH"),
+        ("rm-CH", "rm_CH"),
+        ("RM_ch", "rm_CH"),
+        ("rm-sursilv", "rm_sursilv"),
+        ("rm-CH-sursilv", "rm_sursilv"),
+        ("gsw-CH", "gsw"),
+        ("de", "de_CH"),
+    ],
+)
+def test_every_spelling_finds_its_adapter(name: str, adapter: str) -> None:
+    assert resolve_language(name, SWISS) == adapter
+
+
+@given(st.sampled_from(SWISS), st.sampled_from(["-", "_"]), st.booleans())
+def test_a_key_in_any_spelling_means_itself(key: str, separator: str, upper: bool) -> None:
+    name = key.replace("_", separator)
+    assert resolve_language(name.upper() if upper else name, SWISS) == key
+
+
+@pytest.mark.parametrize(
+    ("name", "adapters", "message"),
+    [
+        ("rm-vallader", SWISS, r"have: de_CH, .*; the nearest is 'rm_CH'"),
+        ("de-DE", SWISS, "the nearest is 'de_CH'"),
+        ("english", SWISS, "no adapter for language 'english'"),
+        ("zh", ["zh_CN", "zh_TW"], "ambiguous: it fits zh_CN, zh_TW"),
+        ("", SWISS, "expected a tag such as"),
+        ("de CH", SWISS, "expected a tag such as"),
+    ],
+)
+def test_unknown_and_ambiguous_names_are_told(name: str, adapters: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve_language(name, adapters)
+
+
+def test_fairseq_writes_no_region_as_xx() -> None:
+    assert resolve_language("en", ["en_XX", "de_DE"]) == "en_XX"
+
+
+def test_an_idiom_is_the_same_language() -> None:
+    assert same_language("rm_CH", "rm-sursilv")
+    assert not same_language("de_CH", "gsw")
