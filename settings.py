@@ -206,6 +206,8 @@ class FinetuneNer:
     """Share of the steps to warm up."""
     weight_decay: float = 0.01
     """Decoupled weight decay."""
+    dropout: float = 0.1
+    """Dropout while training. The saved model keeps its own."""
     precision: Precision = "auto"
     """"bfloat16" is mixed precision; "auto" takes it where the processor has instructions for it."""
     seed: int = 1
@@ -214,7 +216,7 @@ class FinetuneNer:
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         _some(self, "train")
-        _share(self, "warmup")
+        _share(self, "warmup", "dropout")
         _at_least(self, epochs=1, batch_size=1, learning_rate=0, weight_decay=0)
         if self.sentences is not None:
             _at_least(self, sentences=1)

@@ -30,7 +30,7 @@ from ..xmod.checkpoints import load_with_tokenizer, read_history, write_checkpoi
 from ..xmod.inference import Pieces, cut_words, pad_batch, run_pieces, window_size, windows
 from ..xmod.languages import resolve_language
 from ..xmod.modeling import XmodForTokenClassification
-from ..xmod.training import TrainingPlan, train, uses_bfloat16
+from ..xmod.training import TrainingPlan, dropout, train, uses_bfloat16
 from .conll import OUTSIDE, TaggedSentence, entity_types, read_conll, repair
 from .ner_scores import entity_counts, f1
 
@@ -79,7 +79,7 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
     dataset = TaggedPieces(data, model, tokenizer)
     parts = train_only(model, PLANS["task" if settings.freeze else "full"])
     best = BestEpoch(tokenizer, dev)
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):
         curve = train(model, dataset, dataset.collate, _plan(settings, len(dataset)), Path(work), [best])
     best.restore(model)
     record = {

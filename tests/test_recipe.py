@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swissxmod import UserError, run_recipe
+from swissxmod.recipe import load_recipe, plan_stages
+from swissxmod.verbs import Verb
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """vocab and ner stand on their own; model takes from vocab, links from model."""
+    stages = {
+        "vocab": {"do": "vocab train", "corpora": {"rm": "${data}"}, "size": 300},
+        "model": {"do": "model init", "vocab": "${vocab}", "languages": "${languages}"},
+        "links": {"do": "align words", "model": "${model}", "source": "${data}", "target": "${data}"},
+    }
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        yaml.safe_dump({"data": str(tmp_path / "text"), "out": None, "languages": ["rm_CH"], "stages": stages})
+    )
+    (tmp_path / "text").write_text("bun di\n")
+    return path
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Verbs that only note that they were called, and leave what they must."""
+    made: list[str] = []
+
+    def call(self: Verb, settings: object, out: str | Path) -> dict[str, str]:
+        made.append(type(settings).__name__)
+        out = Path(out)
+        (out.parent if self.file else out).mkdir(parents=True, exist_ok=True)
+        (out if self.file else out / "file").write_text(repr(settings))
+        return {}
+
+    monkeypatch.setattr(Verb, "__call__", call)
+    monkeypatch.setattr("swissxmod.eval.records.write_records", lambda path, records: Path(path).write_text(""))
+    return made
+
+
+def run(recipe: Path, *overrides: str) -> Path:
+    out = recipe.parent / "out"
+    run_recipe(recipe, [f"out={out}", *overrides])
+    return out
+
+
+def test_a_finished_stage_is_not_run_again(recipe: Path, calls: list[str]) -> None:
+    run(recipe)
+    assert calls == ["VocabTrain", "ModelInit", "AlignWords", "Report"]
+    calls.clear()
+    run(recipe)
+    assert calls == ["Report"]
+
+
+@pytest.mark.parametrize(
+    ("override", "again"),
+    [
+        ("vocab.size=400", ["VocabTrain", "ModelInit", "AlignWords"]),
+        ("stages.model.layers=3", ["ModelInit", "AlignWords"]),
+        ("links.layer=1", ["AlignWords"]),
+        ("languages=[rm_CH, de_CH]", ["ModelInit", "AlignWords"]),
+        # Spelling out a default changes nothing.
+        ("vocab.alpha=0.3", []),
+    ],
+)
+def test_a_changed_setting_reruns_what_depends_on_it(
+    recipe: Path, calls: list[str], override: str, again: list[str]
+) -> None:
+    run(recipe)
+    calls.clear()
+    run(recipe, override)
+    assert calls == [*again, "Report"]
+
+
+def test_changed_data_reruns_and_moved_data_does_not(recipe: Path, calls: list[str]) -> None:
+    run(recipe)
+    calls.clear()
+    moved = (recipe.parent / "text").rename(recipe.parent / "elsewhere")
+    run(recipe, f"data={moved}")
+    assert calls == ["Report"]
+    calls.clear()
+    moved.write_text("buna saira\n")
+    run(recipe, f"data={moved}")
+    assert calls == ["VocabTrain", "ModelInit", "AlignWords", "Report"]
+
+
+def test_an_interrupted_stage_is_run_again_and_the_others_are_not(
+    recipe: Path, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = Verb.__call__
+
+    def breaks(self: Verb, settings: object, out: str | Path) -> dict[str, str]:
+        if type(settings).__name__ == "ModelInit":
+            Path(out).mkdir(parents=True)
+            raise KeyboardInterrupt
+        return works(self, settings, out)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Verb, "__call__", breaks)
+        run(recipe)
+    out = recipe.parent / "out"
+    assert not (out / "model").exists()
+    calls.clear()
+    run(recipe)
+    assert calls == ["ModelInit", "AlignWords", "Report"]
+    assert sorted(path.name for path in out.iterdir()) == ["links", "model", "results.jsonl", "report.html", "vocab"]
+    assert json.loads((out / "vocab" / "stage.json").read_text())["verb"] == "vocab train"
+
+
+def test_a_foreign_folder_is_not_overwritten(recipe: Path, calls: list[str]) -> None:
+    mine = recipe.parent / "out" / "vocab"
+    mine.mkdir(parents=True)
+    (mine / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="not made by this recipe"):
+        run(recipe)
+    assert (mine / "thesis.txt").exists() and not calls
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("vocab.siez=400", "stage vocab: .*siez"),
+        ("vocab.size=many", "stage vocab: .*size"),
+        ("vocab.size=3", "stage vocab: .*size: expected at least 100, found 3"),
+        ("vocabulary.size=3", "the recipe has no 'vocabulary'; did you mean 'vocab'"),
+        ("vocab.size", "expected name=value"),
+        ("vocab.do=vocab trian", "expected do: .* found 'vocab trian'; did you mean 'vocab train'"),
+        ("links.model=${modle}", r"\$\{modle\} is neither .* did you mean 'model'"),
+        ("data=null", "needs data: give --set data="),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(recipe: Path, calls: list[str], override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run(recipe, override)
+    assert not calls
+
+
+def test_needs_an_out(recipe: Path) -> None:
+    with pytest.raises(UserError, match=r"needs out: give --set out=\.\.\."):
+        run_recipe(recipe)
+    (recipe.parent / "file").write_text("")
+    with pytest.raises(UserError, match="expected a folder, found the file"):
+        run_recipe(recipe, [f"out={recipe.parent / 'file'}"])
+
+
+@pytest.mark.parametrize("name", ["swiss-mini", "demo"])
+def test_bundled_recipes_are_valid(name: str) -> None:
+    path = Path(__file__).parents[1] / "recipes" / f"{name}.yaml"
+    values = {"data": "data", "trunk": "owner/trunk", "out": "out"}
+    recipe = load_recipe(path, [f"{key}={value}" for key, value in values.items() if key in path.read_text()])
+    assert [stage.name for stage in plan_stages(recipe, Path("out"))] == list(recipe["stages"])

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
+
+from swissxmod.xmod.pretraining.masking import MaskedBlocks, collate_blocks, mask_pieces
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**31), length=st.integers(1, 60), probability=st.floats(0, 1))
+def test_labels_give_back_what_was_changed(
+    tokenizer: PreTrainedTokenizerFast, seed: int, length: int, probability: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.cat([torch.tensor([0]), torch.randint(4, 200, (length,), generator=generator), torch.tensor([2])])
+    seen, labels = mask_pieces(ids, tokenizer, probability, generator)
+    chosen = labels >= 0
+    assert chosen.any()
+    assert not chosen[0] and not chosen[-1]
+    assert torch.equal(torch.where(chosen, labels, seen), ids)
+
+
+def test_shares_are_those_of_bert(tokenizer: PreTrainedTokenizerFast) -> None:
+    ids = torch.randint(4, 200, (200_000,))
+    seen, labels = mask_pieces(ids, tokenizer, 0.15, torch.Generator().manual_seed(0))
+    chosen = labels >= 0
+    masked = (seen == tokenizer.mask_token_id) & chosen
+    assert chosen.float().mean() == pytest.approx(0.15, abs=0.005)
+    assert (masked.sum() / chosen.sum()) == pytest.approx(0.8, abs=0.01)
+    assert ((seen == ids) & chosen).sum() / chosen.sum() == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_place_is_always_masked_alike_and_places_differ(tokenizer: PreTrainedTokenizerFast) -> None:
+    blocks = torch.randint(4, 200, (1, 40)).repeat(2, 1)
+    first, again = (MaskedBlocks(blocks, torch.tensor([0, 1]), tokenizer, 0.15, seed=3) for _ in range(2))
+    assert torch.equal(first[0]["input_ids"], again[0]["input_ids"])
+    assert not torch.equal(first[0]["labels"], first[1]["labels"])
+
+
+def test_a_batch_is_sorted_by_language(tokenizer: PreTrainedTokenizerFast) -> None:
+    data = MaskedBlocks(torch.randint(4, 200, (4, 10)), torch.tensor([2, 0, 1, 0]), tokenizer, 0.15, seed=3)
+    batch = collate_blocks([data[i] for i in range(4)])
+    assert batch["lang_ids"].tolist() == [0, 0, 1, 2]
+    assert torch.equal(batch["input_ids"][3], data[0]["input_ids"])

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from swissxmod import Pretrain, UserError, XmodForMaskedLM, load_model, pretrain
+from swissxmod.texts import read_documents
+from swissxmod.xmod import training
+from swissxmod.xmod.checkpoints import read_history
+from swissxmod.xmod.pretraining.corpus import draw_blocks
+
+
+def short(model: Path, corpora: dict[str, str], **changes: Any) -> Pretrain:
+    values: dict[str, Any] = {
+        "model": str(model), "corpora": {"de": corpora["de_CH"], "rm": corpora["rm_CH"]},
+        "dev": {"rm": corpora["rm_CH"]}, "steps": 12, "batch_size": 4, "block_size": 16, "learning_rate": 5e-3,
+        "precision": "float32",
+    }  # fmt: skip
+    return Pretrain(**(values | changes))
+
+
+def test_the_swissbert_plan_learns_without_touching_the_trunk(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path
+) -> None:
+    summary = pretrain(short(model_folder, corpora, steps=40), tmp_path / "out")
+    bits = summary["bits_per_character"]
+    assert bits["after"]["rm_CH"] < 0.8 * bits["before"]["rm_CH"]
+    before, after = (load_model(XmodForMaskedLM, folder).state_dict() for folder in (model_folder, tmp_path / "out"))
+    for key, value in after.items():
+        same = torch.equal(value, before[key])
+        if "encoder" in key and "adapter_modules" not in key:
+            assert same, f"{key} is of the trunk"
+        if "adapter_modules.fr_CH" in key or "adapter_modules.it_CH" in key:
+            assert same, f"{key} saw no text"
+        if "adapter_modules.rm_CH.dense1.weight" in key or "word_embeddings" in key:
+            assert not same, f"{key} should learn"
+
+
+def test_the_model_says_what_it_was_trained_on(model_folder: Path, corpora: dict[str, str], tmp_path: Path) -> None:
+    pretrain(short(model_folder, corpora), tmp_path / "out")
+    history = read_history(tmp_path / "out")
+    assert history is not None
+    assert [record["step"] for record in history] == ["init", "pretrain"]
+    assert history[1]["languages"] == ["de_CH", "rm_CH"]
+    curve = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert [point["step"] for point in curve] == list(range(1, 13))
+    assert load_model(XmodForMaskedLM, tmp_path / "out").config.hidden_dropout_prob == 0.1
+
+
+class Interrupted(Exception):
+    """Stands for Ctrl-C, which pytest would take for its own."""
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = short(model_folder, corpora, save_steps=5, dropout=0.1)
+    pretrain(settings, tmp_path / "whole")
+    steps: list[int] = []
+
+    class Stop(training.ProgressLine):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            steps.append(state.global_step)
+            if state.global_step == 8 and len(steps) == 8:
+                raise Interrupted
+
+    monkeypatch.setattr(training, "ProgressLine", Stop)
+    with pytest.raises(Interrupted):
+        pretrain(settings, tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
+    pretrain(settings, tmp_path / "parts")
+    assert steps == [*range(1, 9), *range(6, 13)]
+    whole, parts = (load_model(XmodForMaskedLM, tmp_path / name).state_dict() for name in ("whole", "parts"))
+    for key, value in whole.items():
+        assert torch.equal(value, parts[key]), key
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
+
+
+def test_blocks_are_of_one_language_and_follow_the_shares(
+    tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str]
+) -> None:
+    blocks, languages = draw_blocks(
+        {"de": corpora["de_CH"], "rm": corpora["rm_CH"]}, tokenizer, n_blocks=50, block_size=16, alpha=0, seed=1
+    )
+    assert blocks.shape == (50, 16)
+    assert set(blocks[:, 0].tolist()) == {0} and set(blocks[:, -1].tolist()) == {2}
+    assert languages.count("de") == languages.count("rm") == 25
+    text = {name: " ".join(read_documents(path)) for name, path in corpora.items()}
+    for block, language in zip(blocks, languages, strict=True):
+        words = tokenizer.decode(block, skip_special_tokens=True).split()
+        assert words[2] in text[f"{language}_CH"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"corpora": {"en": "de_CH"}}, "no adapter for language 'en'"),
+        ({"block_size": 21}, "block_size: the model has 20 positions, found 21"),
+        ({"corpora": {"de": "SHORT"}}, "de_CH: the text is shorter than one block of 16 pieces"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "SHORT").write_text("Bun di\n")
+    if "corpora" in changes:
+        ((language, name),) = changes["corpora"].items()
+        changes = {"corpora": {language: corpora.get(name, str(tmp_path / name))}}
+    with pytest.raises(UserError, match=message):
+        pretrain(short(model_folder, corpora, **changes), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_changed_model_does_not_go_on_from_an_old_checkpoint(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path
+) -> None:
+    copy = shutil.copytree(model_folder, tmp_path / "model")
+    first = training_folder(short(copy, corpora))
+    (copy / "swissxmod.json").write_text('{"history": []}')
+    assert training_folder(short(copy, corpora)) != first
+
+
+def training_folder(settings: Pretrain) -> str:
+    from swissxmod.files import fingerprint
+
+    return fingerprint(settings)
