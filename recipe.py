@@ -118,7 +118,10 @@ def _override(recipe: dict[str, Any], text: str) -> None:
 
 def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
     """The stages in order, with references resolved and settings checked."""
-    values = {name: value for name, value in recipe.items() if name != "stages"}
+    values: dict[str, Any] = {}
+    for name, value in recipe.items():
+        if name != "stages":
+            values[name] = _resolve(value, values)
     keys: dict[str, str] = {}
     stages = []
     for name, description in recipe["stages"].items():
@@ -145,7 +148,7 @@ def _folders(keys: Mapping[str, str], out: Path) -> dict[str, str]:
 
 
 def _resolve(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML is any
-    """Replace each ``${name}`` by the recipe's value of that name or by the folder of an earlier stage."""
+    """Replace each ``${name}`` by the recipe's earlier value of that name or by the folder of an earlier stage."""
     if isinstance(value, dict):
         return {key: _resolve(part, values) for key, part in value.items()}
     if isinstance(value, list):
@@ -159,7 +162,7 @@ def _resolve(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YA
 
 def _lookup(name: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML is any
     if name not in values:
-        raise UserError(f"${{{name}}} is neither a value of the recipe nor an earlier stage{nearest(name, values)}")
+        raise UserError(f"${{{name}}} is neither an earlier value of the recipe nor an earlier stage{nearest(name, values)}")
     return values[name]
 
 

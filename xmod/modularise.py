@@ -84,8 +84,8 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
     """
     refuse_used_folder(out)
     _check_languages(settings.languages)
-    tokenizer = load_tokenizer(settings.source)
     source = _load_source(settings.source)
+    tokenizer = load_tokenizer(settings.source)
     set_seed(settings.seed)
     model = modularise(source, settings.languages, settings.adapter_reduction_factor)
     difference = largest_difference(source, model)
@@ -148,7 +148,10 @@ def largest_difference(source: PreTrainedModel, model: XmodForMaskedLM) -> float
 def _load_source(source: str) -> PreTrainedModel:
     if not is_hub_name(source):
         read_json(existing_folder(source) / "config.json")
-    config = AutoConfig.from_pretrained(source)
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{source}: the config cannot be read: {' '.join(str(error).split())}") from error
     if config.model_type not in SOURCES:
         raise UserError(f"{source}: expected a checkpoint of type {' or '.join(SOURCES)}, found {config.model_type!r}")
     model, missing = load_partly(AutoModelForMaskedLM, source)

@@ -26,7 +26,7 @@ def test_special_tokens_are_those_of_xlmr(tokenizer: PreTrainedTokenizerFast) ->
 
 
 def test_has_exactly_the_size_asked_for(vocab: Path) -> None:
-    assert len(AutoTokenizer.from_pretrained(vocab)) == 280
+    assert len(AutoTokenizer.from_pretrained(vocab)) == 600
 
 
 @settings(deadline=None)
@@ -45,7 +45,7 @@ def test_no_sign_of_the_four_languages_is_unknown(tokenizer: PreTrainedTokenizer
 
 def test_two_runs_give_the_same_file(corpora: dict[str, str], tmp_path: Path) -> None:
     for name in ("a", "b"):
-        train_vocabulary(VocabTrain(corpora=dict(corpora), size=250), tmp_path / name)
+        train_vocabulary(VocabTrain(corpora=dict(corpora), size=500), tmp_path / name)
     first, second = ((tmp_path / name / "tokenizer.json").read_bytes() for name in ("a", "b"))
     assert first == second
 
@@ -70,16 +70,16 @@ def test_too_little_text_is_named_and_nothing_written(corpora: dict[str, str], t
 def test_unreadable_text_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        train_vocabulary(VocabTrain(corpora={"rm": str(tmp_path / name)}, size=250), tmp_path / "out")
+        train_vocabulary(VocabTrain(corpora={"rm": str(tmp_path / name)}, size=500), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_existing_folder_is_not_overwritten(corpora: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("keep")
     with pytest.raises(UserError, match="not empty"):
-        train_vocabulary(VocabTrain(corpora=dict(corpora), size=250), tmp_path)
+        train_vocabulary(VocabTrain(corpora=dict(corpora), size=500), tmp_path)
     with pytest.raises(UserError, match="expected a folder to write, found a file"):
-        train_vocabulary(VocabTrain(corpora=dict(corpora), size=250), tmp_path / "mine")
+        train_vocabulary(VocabTrain(corpora=dict(corpora), size=500), tmp_path / "mine")
     assert (tmp_path / "mine").read_text() == "keep"
 
 

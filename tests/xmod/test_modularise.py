@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM, XLMRobertaModel
+from transformers import BertConfig, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM, XLMRobertaModel
 
 from swissxmod import ModelInit, ModelModularise, UserError, XmodForMaskedLM, init_model, load_model, modularise_model
 from swissxmod.xmod.checkpoints import read_history
@@ -79,9 +78,9 @@ def test_impossible_languages_are_refused(vocab: Path, tmp_path: Path, languages
 
 
 def test_another_architecture_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
-    source = xlmr(tokenizer, tmp_path / "source")
-    config = json.loads((source / "config.json").read_text()) | {"model_type": "t5"}
-    (source / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match="expected a checkpoint of type roberta or xlm-roberta, found 't5'"):
+    source = tmp_path / "source"
+    BertConfig().save_pretrained(source)
+    tokenizer.save_pretrained(source)
+    with pytest.raises(UserError, match="expected a checkpoint of type roberta or xlm-roberta, found 'bert'"):
         modularise_model(ModelModularise(source=str(source), languages=["rm_CH"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
