@@ -32,7 +32,8 @@ bench: $(READY)
 wheel: $(READY)
 	$(BIN)/python -m pip wheel -q --no-deps -w build/wheel .
 
-# Made again only when the dependencies change. torch comes first and pinned: an open range may bring several GB of CUDA.
+# Made again only when the dependencies change. torch comes first and at the tested version; which build it is, for
+# processors or for CUDA, is what your package index offers (set PIP_INDEX_URL or PIP_EXTRA_INDEX_URL to choose).
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -33,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"swissxmod: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("swissxmod: stopped; the same command goes on from here", file=sys.stderr)
+        print(
+            "swissxmod: stopped; the same command continues a recipe or pretraining, and starts other steps again",
+            file=sys.stderr,
+        )
         return INTERRUPTED
 
 
@@ -84,7 +87,8 @@ def _verb_parser(name: str) -> ArgumentParser:
         exit_on_error=False, description=" ".join(summary.split()), epilog="example: " + " ".join(example.split())
     )
     parser.add_class_arguments(verb.settings, as_group=False)
-    parser.add_argument("--out", required=True, help="where to write; never over something that is there")
+    kind = "file" if verb.file else "folder"
+    parser.add_argument("--out", required=True, help=f"{kind} to write; never over something that is there")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
 
@@ -134,6 +138,8 @@ def _run(parser: ArgumentParser, given: Namespace) -> int:
 
 def _step(name: str, given: Namespace) -> int:
     verb = VERBS[name]
+    if verb.file and Path(given.out).exists():
+        raise UserError(f"{given.out}: is there already; give another --out or remove it")
     values = {key: value for key, value in given.as_dict().items() if key not in ("out", "json")}
     summary = verb(verb.settings(**values), given.out)
     print(json.dumps(summary, ensure_ascii=False) if given.json else _plain(summary))
@@ -149,9 +155,11 @@ def _demo(out: str) -> int:
 
 
 def _find_recipe(name: str) -> Path:
-    """A path as it is; a bare name of a bundled recipe where there is no such file."""
-    bundled = Path(str(resources.files(__package__) / "recipes" / f"{Path(name).stem}.yaml"))
-    return bundled if not Path(name).exists() and bundled.is_file() else Path(name)
+    """A path as it is; "NAME" or "recipes/NAME.yaml" also as a bundled recipe, where there is no such file."""
+    path = Path(name)
+    bundled = Path(str(resources.files(__package__) / "recipes" / f"{path.stem}.yaml"))
+    named = str(path) == path.stem or path.parent == Path("recipes")
+    return bundled if named and not path.exists() and bundled.is_file() else path
 
 
 def _say(line: str) -> None:
@@ -162,6 +170,10 @@ def _show(outcome: Outcome) -> None:
     from .eval.records import read_records
     from .eval.report import main_table
 
+    if outcome.results is None:
+        print("no evaluation stage, so no report; the stages wrote:")
+        print("\n".join(map(str, outcome.stages.values())))
+        return
     print(main_table(read_records(outcome.results)))
     print(f"results: {outcome.results}")
     print(f"report:  {outcome.report}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import gzip
 import hashlib
 import json
@@ -11,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,8 @@ def read_lines(path: str | Path) -> Iterator[str]:
     path = existing_file(path)
     number = 0
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        # "utf-8-sig" also reads files without the mark that some editors put first.
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):  # noqa: B007 - the number is told when the next line fails
                 yield line.rstrip("\n")
     except UnicodeDecodeError as error:
@@ -60,10 +60,14 @@ def read_lines(path: str | Path) -> Iterator[str]:
         raise UserError(f"{path}: the file is empty")
 
 
-def _parent(path: Path) -> Path:
+def _refuse_file_above(path: Path) -> None:
     for ancestor in path.absolute().parents:
         if ancestor.exists() and not ancestor.is_dir():
             raise UserError(f"{path}: cannot be written, {ancestor} is a file, not a folder")
+
+
+def _parent(path: Path) -> Path:
+    _refuse_file_above(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.parent
 
@@ -119,9 +123,7 @@ def refuse_used_folder(path: str | Path) -> None:
         raise UserError(f"{path}: expected a folder to write, found a file")
     if path.is_dir() and any(path.iterdir()):
         raise UserError(f"{path}: the folder is not empty; give another path or remove it")
-    for ancestor in path.absolute().parents:
-        if ancestor.exists() and not ancestor.is_dir():
-            raise UserError(f"{path}: cannot be written, {ancestor} is a file, not a folder")
+    _refuse_file_above(path)
 
 
 def _umask() -> int:
@@ -154,11 +156,10 @@ def write_json(path: str | Path, value: Any) -> None:  # noqa: ANN401 - JSON is 
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def fingerprint(settings: Any) -> str:  # noqa: ANN401 - any dataclass or JSON-like value
-    """SHA-256 of settings in which every path that exists counts by its content, not by its name."""
-    plain = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
-    value = dataclasses.asdict(settings) if plain else settings
-    return hashlib.sha256(json.dumps(_by_content(value), sort_keys=True).encode()).hexdigest()
+def fingerprint(settings: Mapping[str, Any], paths: Collection[str]) -> str:
+    """SHA-256 of settings in which the files and folders under the names ``paths`` count by content, not by name."""
+    value = {name: _by_content(part) if name in paths else part for name, part in settings.items()}
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _by_content(value: Any) -> Any:  # noqa: ANN401 - JSON is any

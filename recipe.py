@@ -11,7 +11,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
@@ -21,10 +21,12 @@ import yaml
 
 from .errors import UserError, nearest
 from .files import existing_file, fingerprint, publish_folder, read_json, write_json
-from .settings import Report
+from .settings import PATHS, Report
+from .texts import as_paths
 from .verbs import VERBS, Verb, make_settings
 
 STAMP = "stage.json"
+_STAGE = "stage:"
 RESULTS = "results.jsonl"
 CURVE = "training.json"
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
@@ -38,7 +40,7 @@ class Stage:
     verb: str
     settings: object
     key: str
-    """Hash of everything that its result depends on, save the content of files."""
+    """Hash of everything that its result depends on: settings, content of files, earlier stages, our version."""
 
     @property
     def call(self) -> Verb:
@@ -50,9 +52,10 @@ class Stage:
 class Outcome:
     """What a run leaves behind."""
 
-    report: Path
-    results: Path
     stages: dict[str, Path]
+    results: Path | None
+    """The records of all evaluation stages; None for a recipe without any."""
+    report: Path | None
 
 
 def run_recipe(
@@ -84,15 +87,26 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, An
         recipe = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("stages"), dict):
-        raise UserError(f'{path}: expected a mapping with "stages"')
+    _check_form(recipe, path)
     for override in overrides:
         _override(recipe, override)
+    _check_form(recipe, path)
     if missing := [name for name, value in recipe.items() if value is None]:
         raise UserError(f"{path} needs {', '.join(missing)}: give " + " ".join(f"--set {name}=..." for name in missing))
-    if "out" not in recipe:
-        raise UserError(f"{path}: expected a key out, the folder to write to")
+    if not isinstance(recipe.get("out"), str):
+        raise UserError(f"{path}: expected out to be the path of a folder, found {recipe.get('out')!r}; quote a number")
     return recipe
+
+
+def _check_form(recipe: Any, path: str | Path) -> None:  # noqa: ANN401 - YAML is any
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("stages"), dict):
+        raise UserError(f'{path}: expected a mapping with "stages", itself a mapping')
+    strange = [name for name in recipe["stages"] if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name)]
+    if strange:
+        raise UserError(f"{path}: the name of a stage has letters, digits and _ only, found {strange[0]!r}")
+    notes = recipe.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise UserError(f"{path}: expected notes to be a list of sentences, found {notes!r}")
 
 
 def _override(recipe: dict[str, Any], text: str) -> None:
@@ -125,22 +139,33 @@ def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
     keys: dict[str, str] = {}
     stages = []
     for name, description in recipe["stages"].items():
-        if not isinstance(description, dict) or description.get("do") not in VERBS:
-            found = description.get("do") if isinstance(description, dict) else description
+        found = description.get("do") if isinstance(description, dict) else description
+        if not isinstance(found, str) or found not in VERBS:
             raise UserError(
                 f"stage {name}: expected do: {', '.join(VERBS)}; found {found!r}{nearest(str(found), VERBS)}"
             )
         raw = {key: value for key, value in description.items() if key != "do"}
-        verb = description["do"]
+        verb = found
         try:
             settings = make_settings(VERBS[verb].settings, _resolve(raw, values | _folders(keys, out)))
             by_key = make_settings(VERBS[verb].settings, _resolve(raw, values | keys))
+            _check_files(by_key)
         except UserError as error:
             raise UserError(f"stage {name}: {error}") from error
-        parts = [metadata.version("swissxmod"), verb, fingerprint(by_key)]
-        keys[name] = "stage:" + hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        parts = [metadata.version("swissxmod"), verb, fingerprint(asdict(by_key), PATHS)]
+        keys[name] = _STAGE + hashlib.sha256("\0".join(parts).encode()).hexdigest()
         stages.append(Stage(name, verb, settings, keys[name]))
     return stages
+
+
+def _check_files(settings: Any) -> None:  # noqa: ANN401 - any dataclass
+    """Miss a file before the first stage runs, not hours later; models may also be names on the hub."""
+    for name in PATHS - {"model", "source", "vocab"}:
+        value = getattr(settings, name, {})
+        for paths in value.values() if isinstance(value, dict) else [value]:
+            for path in as_paths(paths):
+                if not path.startswith(_STAGE) and not Path(path).exists():
+                    raise UserError(f"{name}: {path}: no such file")
 
 
 def _folders(keys: Mapping[str, str], out: Path) -> dict[str, str]:
@@ -162,7 +187,9 @@ def _resolve(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YA
 
 def _lookup(name: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML is any
     if name not in values:
-        raise UserError(f"${{{name}}} is neither an earlier value of the recipe nor an earlier stage{nearest(name, values)}")
+        raise UserError(
+            f"${{{name}}} is neither an earlier value of the recipe nor an earlier stage{nearest(name, values)}"
+        )
     return values[name]
 
 
@@ -190,9 +217,11 @@ def _run_stage(stage: Stage, out: Path) -> str:
 
 def _finish(recipe: Mapping[str, Any], stages: Sequence[Stage], out: Path, command: Sequence[str]) -> Outcome:
     folders = {stage.name: out / stage.name for stage in stages}
+    found = [folder / RESULTS for folder in folders.values() if (folder / RESULTS).is_file()]
+    if not found:
+        return Outcome(folders, None, None)
     from .eval.records import read_records, write_records
 
-    found = [folder / RESULTS for folder in folders.values() if (folder / RESULTS).is_file()]
     write_records(out / RESULTS, [record for path in found for record in read_records(path)])
     settings = Report(
         results=str(out / RESULTS),
@@ -202,7 +231,7 @@ def _finish(recipe: Mapping[str, Any], stages: Sequence[Stage], out: Path, comma
         command=shlex.join(command),
     )
     VERBS["report"](settings, out / "report.html")
-    return Outcome(out / "report.html", out / RESULTS, folders)
+    return Outcome(folders, out / RESULTS, out / "report.html")
 
 
 def _as_flags(overrides: Sequence[str]) -> list[str]:

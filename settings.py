@@ -11,6 +11,8 @@ from typing import Literal
 from .errors import UserError
 from .texts import Paths
 
+PATHS = frozenset({"corpora", "data", "dev", "gold", "model", "results", "source", "target", "train", "vocab"})
+"""Names of the settings that hold paths of what a step reads."""
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -18,6 +20,11 @@ def _at_least(settings: object, **minima: float) -> None:
     for name, minimum in minima.items():
         if (value := getattr(settings, name)) < minimum:
             raise UserError(f"{name}: expected at least {minimum}, found {value}")
+
+
+def _seed(settings: object) -> None:
+    if not 0 <= (seed := settings.seed) < 2**32:  # type: ignore[attr-defined]
+        raise UserError(f"seed: expected 0 to {2**32 - 1}, found {seed}")
 
 
 def _share(settings: object, *names: str) -> None:
@@ -52,6 +59,7 @@ class VocabTrain:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        _seed(self)
         _some(self, "corpora")
         _share(self, "alpha")
         _at_least(self, size=100, characters=1000)
@@ -98,6 +106,7 @@ class ModelInit:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        _seed(self)
         _some(self, "languages")
         _at_least(self, hidden_size=1, layers=1, heads=1, intermediate_size=1, max_tokens=4, adapter_reduction_factor=1)
         if self.hidden_size % self.heads:
@@ -108,7 +117,7 @@ class ModelInit:
 class ModelModularise:
     """Turn a RoBERTa or XLM-R checkpoint into an X-MOD model that computes exactly the same function.
 
-    Example: swissxmod model modularise --source xlm-roberta-base --languages '[de_CH, rm_CH]' --out trunk
+    Example: swissxmod model modularise --source FacebookAI/xlm-roberta-base --languages '[de_CH, rm_CH]' --out trunk
     """
 
     source: str
@@ -118,10 +127,11 @@ class ModelModularise:
     adapter_reduction_factor: int = 2
     """How much narrower an adapter is than the states."""
     seed: int = 1
-    """Seed of the adapters' first projections (the second is zero) and of a missing language-modelling head."""
+    """Seed of the adapters' first projections; the second ones are zero."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        _seed(self)
         _some(self, "languages")
         _at_least(self, adapter_reduction_factor=1)
 
@@ -170,6 +180,7 @@ class Pretrain:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        _seed(self)
         _some(self, "corpora")
         _share(self, "alpha", "warmup", "mask_probability", "dropout")
         _at_least(
@@ -215,6 +226,7 @@ class FinetuneNer:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        _seed(self)
         _some(self, "train")
         _share(self, "warmup", "dropout")
         _at_least(self, epochs=1, batch_size=1, learning_rate=0, weight_decay=0)
@@ -246,6 +258,7 @@ class EvalNer:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        _seed(self)
         _some(self, "data")
 
 
@@ -277,6 +290,10 @@ class EvalAlignment:
     """Name of the split in the results."""
     seed: int = 1
     """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
 
 
 @dataclass(frozen=True)

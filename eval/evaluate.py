@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import content_hash, fingerprint, new_folder, refuse_used_folder
+from ..files import content_hash, new_folder, refuse_used_folder
 from ..settings import EvalAlignment, EvalNer
 from ..tasks.conll import TaggedSentence, entity_types, read_conll
 from ..tasks.ner import STEP, Tagging, tag_sentences
@@ -28,8 +29,8 @@ from ..tasks.word_alignment import (
     read_parallel,
     word_vectors,
 )
-from ..xmod.checkpoints import History, languages_seen, load_with_tokenizer, read_history
-from ..xmod.languages import resolve_language
+from ..xmod.checkpoints import History, languages_seen, load_with_tokenizer, model_hash, read_history
+from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
 from .intervals import bootstrap_interval, by_cluster
 from .records import Provenance, Record, hardware, versions, write_records
@@ -54,8 +55,8 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
     refuse_used_folder(out)
     history = _known_history(settings.model)
     model, tokenizer = load_with_tokenizer(XmodForTokenClassification, settings.model)
-    data = {resolve_language(name, model.languages): read_conll(path) for name, path in settings.data.items()}
-    paths = {resolve_language(name, model.languages): path for name, path in settings.data.items()}
+    paths = by_adapter(settings.data, model.languages)
+    data = {language: read_conll(path) for language, path in paths.items()}
     known = {label[2:] for label in model.config.id2label.values() if label != "O"}
     for language, sentences in data.items():
         if strange := set(entity_types(sentences)) - known:
@@ -183,8 +184,8 @@ def _provenance(model: str, files: Sequence[str], history: History, step: str, s
     trained = [record for record in history if "precision" in record]
     return Provenance(
         model=Path(model).name,
-        model_hash=content_hash(model),
-        data_hash=fingerprint(list(files)),
+        model_hash=model_hash(model),
+        data_hash=hashlib.sha256("".join(map(content_hash, files)).encode()).hexdigest(),
         pretrained_on=languages_seen(history, "pretrain"),
         finetuned_on=languages_seen(history, step),
         train_seed=trained[-1]["seed"] if trained else None,
@@ -204,5 +205,8 @@ def _commit() -> str | None:
     if not (package / ".git").exists():
         return None
     command = ["git", "-C", str(package), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    except OSError:
+        return None  # git is not installed
     return found.stdout.strip() or None

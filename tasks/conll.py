@@ -12,6 +12,8 @@ from ..files import read_lines
 
 OUTSIDE = "O"
 _TAG = re.compile(r"O|[BI]-\S+")
+# "# source = x", but not the token "#" and its tag, parted by a blank or a tab.
+_COMMENT = re.compile(rf"# (?!({_TAG.pattern})$)[^\t]*$")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ Entity = tuple[str, int, int]
 def read_conll(path: str | Path) -> list[TaggedSentence]:
     """Read a CoNLL file with two columns or more: the first is the token, the last its IOB2 tag.
 
-    Lines that begin with "# " are comments.
+    Lines above a sentence that begin with "# " are comments.
 
     Raises:
         UserError: for a file without a sentence, a line with one column, or a tag that is not IOB2 where it stands.
@@ -52,7 +54,7 @@ def _sentences(path: str | Path) -> Iterator[TaggedSentence]:
                 number += 1
                 yield TaggedSentence(tuple(words), tuple(tags), source or str(number))
             words, tags = [], []
-        elif line.startswith("# ") and "\t" not in line:
+        elif not words and _COMMENT.match(line):
             key, _, value = line[2:].partition("=")
             if key.strip() == "source":
                 source = _document(value)

@@ -23,12 +23,12 @@ from transformers import (
 )
 
 from ..errors import UserError
-from ..files import new_folder, refuse_used_folder, write_json
+from ..files import existing_folder, new_folder, read_json, refuse_used_folder, write_json
 from ..settings import FinetuneNer
 from ..xmod.adapters import PLANS, train_only
-from ..xmod.checkpoints import load_with_tokenizer, read_history, write_checkpoint
+from ..xmod.checkpoints import CURVE, is_hub_name, load_with_tokenizer, read_history, write_checkpoint
 from ..xmod.inference import Pieces, cut_words, pad_batch, run_pieces, window_size, windows
-from ..xmod.languages import resolve_language
+from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForTokenClassification
 from ..xmod.training import TrainingPlan, dropout, train, uses_bfloat16
 from .conll import OUTSIDE, TaggedSentence, entity_types, read_conll, repair
@@ -72,8 +72,8 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
         raise UserError("train: no entity in the training data")
     set_seed(settings.seed)
     model, tokenizer = _tagger(settings.model, types)
-    data = _by_adapter(data, model)
-    dev = _by_adapter(_dev_data(settings), model)
+    data = by_adapter(data, model.languages)
+    dev = by_adapter(_dev_data(settings), model.languages)
     if foreign := [language for language in dev if language not in data]:
         raise UserError(f"dev: {', '.join(foreign)} is not trained on; choosing by it would spoil its zero-shot score")
     dataset = TaggedPieces(data, model, tokenizer)
@@ -94,12 +94,13 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
     }
     with new_folder(out) as folder:
         write_checkpoint(folder, model, tokenizer, [*(read_history(settings.model) or []), record])
-        write_json(folder / "training.json", curve)
+        write_json(folder / CURVE, curve)
     return {key: record[key] for key in ("sentences", "windowed", "epochs", "kept_epoch")} | {"parameters": parts}
 
 
 def _tagger(source: str, types: list[str]) -> tuple[XmodForTokenClassification, PreTrainedTokenizerFast]:
     labels = [OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in "BI")]
+    _check_head(source, labels)
     names = dict(enumerate(labels))
     return load_with_tokenizer(
         XmodForTokenClassification,
@@ -108,6 +109,25 @@ def _tagger(source: str, types: list[str]) -> tuple[XmodForTokenClassification, 
         id2label=names,
         label2id={label: number for number, label in names.items()},
     )
+
+
+def _check_head(source: str, labels: list[str]) -> None:
+    """Refuse to go on from a tagger of other labels, or from one of which nobody knows what it was trained on."""
+    if is_hub_name(source):
+        return
+    config = read_json(existing_folder(source) / "config.json")
+    if "XmodForTokenClassification" not in (config.get("architectures") or []):
+        return
+    if read_history(source) is None:
+        raise UserError(
+            f"{source}: a tagger without swissxmod.json: which languages it was trained on is unknown, so no score of "
+            "what comes of it could be called zero-shot; start from the model it was made from"
+        )
+    if set(config.get("label2id", {})) != set(labels):
+        raise UserError(
+            f"{source}: a tagger of the labels {', '.join(config.get('label2id', {}))}; the training data has "
+            f"{', '.join(labels)}; start from the model it was made from"
+        )
 
 
 def _sample(sentences: list[TaggedSentence], count: int | None, seed: int) -> list[TaggedSentence]:
@@ -120,10 +140,6 @@ def _dev_data(settings: FinetuneNer) -> dict[str, list[TaggedSentence]]:
     return {
         name: _sample(read_conll(path), settings.dev_sentences, settings.seed) for name, path in settings.dev.items()
     }
-
-
-def _by_adapter(data: dict[str, Any], model: XmodForTokenClassification) -> dict[str, Any]:
-    return {resolve_language(language, model.languages): value for language, value in data.items()}
 
 
 def _plan(settings: FinetuneNer, examples: int) -> TrainingPlan:
@@ -231,7 +247,8 @@ def dev_f1(
     """Micro F1 in percent, to two places."""
     predicted = tag_sentences(model, tokenizer, [s.words for s in sentences], language).tags
     gold = [s.tags for s in sentences]
-    counts = entity_counts(gold, predicted, entity_types(sentences) or ["-"])
+    types = sorted({label[2:] for label in model.config.label2id if label != OUTSIDE} | set(entity_types(sentences)))
+    counts = entity_counts(gold, predicted, types)
     return round(100 * float(f1(counts.sum(axis=(0, 1)))), 2)
 
 

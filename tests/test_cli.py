@@ -54,7 +54,7 @@ BAD = {
     "missing folder": (["align", "words", "--model", "NOWHERE"], "no such folder"),
     "model that is a file": (["align", "words", "--model", "EMPTY"], "expected a folder, found a file"),
     "output in a file": (["align", "words", "--out", "EMPTY/links"], "EMPTY is a file, not a folder"),
-    "output is a folder": (["align", "words", "--out", "FOLDER"], "expected a file to write, found a folder"),
+    "output is there": (["align", "words", "--out", "FOLDER"], "is there already"),
     "one column": (["finetune", "ner", "--train.de", "COLUMN"], "COLUMN:1: expected a token and a tag"),
     "not IOB2": (["finetune", "ner", "--train.de", "IOB1"], "IOB1:1: not IOB2"),
     "unknown option": (["align", "words", "--colour", "red"], "--colour"),
@@ -94,7 +94,7 @@ def test_interrupting_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     monkeypatch.setattr("swissxmod.cli.run_recipe", stop)
     assert run("run", "swiss-mini") == 130
-    assert "goes on from here" in capsys.readouterr().err
+    assert "continues a recipe or pretraining" in capsys.readouterr().err
 
 
 def test_importing_loads_nothing_heavy() -> None:

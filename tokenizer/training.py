@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
-from ..files import new_folder
+from ..files import new_folder, refuse_used_folder
 from ..settings import VocabTrain
 from ..texts import read_documents, smoothed_shares, total_characters
 
@@ -41,6 +41,7 @@ def train_vocabulary(settings: VocabTrain, out: str | Path) -> dict[str, Any]:
     Raises:
         UserError: for text that cannot be read, or too little of it for the size.
     """
+    refuse_used_folder(out)
     corpora = {language: list(read_documents(paths)) for language, paths in settings.corpora.items()}
     samples = sample_documents(corpora, settings)
     tokenizer = _train([line for lines in samples.values() for line in lines], settings.size)
@@ -100,6 +101,8 @@ def _train(lines: list[str], size: int) -> Tokenizer:
     found = tokenizer.get_vocab_size() + 1
     if found < size:
         raise UserError(f"the text supports {found} pieces, not {size}: give more text or a smaller --size")
+    if found > size:
+        raise UserError(f"size: the letters and signs alone need {found} pieces, found {size}")
     tokenizer = _settled(tokenizer)
     tokenizer.add_special_tokens([AddedToken(MASK, lstrip=True, special=True)])
     begin, end = (tokenizer.token_to_id(token) for token in ("<s>", "</s>"))

@@ -7,20 +7,23 @@ A model folder is one of ``transformers`` (``config.json``, ``model.safetensors`
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from ..errors import UserError
-from ..files import existing_folder, new_folder, read_json, write_json
+from ..files import content_hash, existing_folder, new_folder, read_json, write_json
 from .modeling import XmodPreTrainedModel
 
 HISTORY = "swissxmod.json"
+CURVE = "training.json"
+ROLES = ("bos_token", "eos_token", "pad_token", "unk_token", "mask_token")
+_HASHED = {"config.json", "tokenizer.json"}
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 History = list[dict[str, Any]]
 
@@ -51,13 +54,19 @@ def load_partly(
         UserError: if the folder or a file is missing or damaged, or a weight has the wrong shape.
     """
     if not is_hub_name(source):
-        read_json(existing_folder(source) / "config.json")
+        path = existing_folder(source) / "config.json"
+        if not isinstance(read_json(path), dict):
+            raise UserError(f"{path}: expected a JSON object")
     try:
-        model, info = model_class.from_pretrained(source, dtype=torch.float32, output_loading_info=True, **kwargs)
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        model, info = model_class.from_pretrained(
+            source, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+        )
+    except Exception as error:  # a config or weights can be wrong in more ways than the libraries have classes for
         raise UserError(
             f"{_named(source)}: cannot be loaded as {model_class.__name__}: {_first_line(error)}"
         ) from error
+    for mismatch in info["mismatched_keys"]:
+        raise UserError(f"{source}: the weights do not fit the config: {' '.join(map(str, mismatch))}")
     return model, sorted(info["missing_keys"])
 
 
@@ -97,9 +106,12 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
         if not (folder / "tokenizer.json").is_file():
             raise UserError(f"{folder}: no tokenizer.json in the folder")
     try:
-        return AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
     except Exception as error:  # `tokenizers` raises bare Exception for a damaged file
         raise UserError(f"{_named(source)}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+    if lacking := [role for role in ROLES if getattr(tokenizer, role) is None]:
+        raise UserError(f"{source}: the tokenizer has no {' and no '.join(lacking)}, which these models need")
+    return tokenizer
 
 
 def load_with_tokenizer(
@@ -109,13 +121,18 @@ def load_with_tokenizer(
     new_parts: Sequence[str] = (),
     **kwargs: Any,  # noqa: ANN401
 ) -> tuple[ModelT, PreTrainedTokenizerFast]:
-    """:func:`load_model` and :func:`load_tokenizer`, refusing a tokenizer with more pieces than the model has rows."""
+    """:func:`load_model`, on the GPU if there is one, and :func:`load_tokenizer`.
+
+    Raises:
+        UserError: also if the tokenizer has more pieces than the model has rows.
+    """
     tokenizer = load_tokenizer(source)
     model = load_model(model_class, source, new_parts=new_parts, **kwargs)
     rows = model.config.vocab_size
     if len(tokenizer) > rows:
         raise UserError(f"{_named(source)}: the tokenizer has {len(tokenizer)} pieces, the model only {rows} rows")
-    return model, tokenizer
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(device), tokenizer
 
 
 def _named(source: str | Path) -> str:
@@ -156,6 +173,14 @@ def write_checkpoint(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_json(folder / HISTORY, {"history": history})
+
+
+def model_hash(source: str | Path) -> str:
+    """SHA-256 of weights, config and tokenizer, whatever else is in the folder; of a model of the hub, its name."""
+    if is_hub_name(source):
+        return f"hub:{source}"
+    files = [path for path in Path(source).iterdir() if path.suffix == ".safetensors" or path.name in _HASHED]
+    return hashlib.sha256("".join(content_hash(path) for path in sorted(files)).encode()).hexdigest()
 
 
 def languages_seen(history: History, step: str) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from ..errors import UserError, nearest
 
+ValueT = TypeVar("ValueT")
 _SUBTAG = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -60,9 +61,19 @@ def _fits(wanted: LanguageTag, key: LanguageTag) -> bool:
     return wanted.language == key.language and wanted.rest == key.rest and same_region
 
 
-def resolve_languages(names: Iterable[str], adapters: Sequence[str]) -> list[str]:
-    """:func:`resolve_language` for several names."""
-    return [resolve_language(name, adapters) for name in names]
+def by_adapter(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[str, ValueT]:
+    """``values`` under the adapters that their names mean.
+
+    Raises:
+        UserError: if a name fits no adapter, or two names mean the same one.
+    """
+    named: dict[str, ValueT] = {}
+    for name, value in values.items():
+        adapter = resolve_language(name, adapters)
+        if adapter in named:
+            raise UserError(f"language {name!r}: {adapter} is given twice, under two names")
+        named[adapter] = value
+    return named
 
 
 def same_language(first: str, second: str) -> bool:

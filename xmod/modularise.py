@@ -77,7 +77,7 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
         out: folder to make.
 
     Returns:
-        number of parameters, the languages, the largest difference of a hidden state, and the parts started at random.
+        number of parameters, the languages, and the largest difference of a hidden state.
 
     Raises:
         UserError: for a checkpoint that is not of a known kind or cannot be loaded.
@@ -172,6 +172,3 @@ def _check_languages(languages: list[str]) -> None:
     tags = [parse_tag(language) for language in languages]
     if len(set(tags)) < len(tags):
         raise UserError(f"languages: expected different ones, found {', '.join(languages)}")
-    dotted = [language for language in languages if "." in language]
-    if dotted:
-        raise UserError(f"languages: a name cannot contain a dot, found {dotted[0]!r}")

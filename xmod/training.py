@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,12 +126,20 @@ def train(
         callbacks=[ProgressLine(plan.title), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if work.is_dir() else None)
+    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(work))
     return [
         {"step": entry["step"], "loss": entry["loss"], "learning_rate": entry["learning_rate"]}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
+
+
+def _last_whole_checkpoint(work: Path) -> str | None:
+    """The last checkpoint that was written to its end; the trainer's state is what it writes last."""
+    for folder in work.glob("checkpoint-*"):
+        if not (folder / "trainer_state.json").is_file():
+            shutil.rmtree(folder)
+    return get_last_checkpoint(str(work)) if work.is_dir() else None
 
 
 class ProgressLine(TrainerCallback):

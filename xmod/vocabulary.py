@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
+from ..errors import UserError
 from ..files import refuse_used_folder
 from ..settings import VocabTransplant
 from ..tokenizer.transplant import Transplant, plan_transplant
@@ -31,13 +33,25 @@ def transplant_vocabulary(settings: VocabTransplant, out: str | Path) -> dict[st
     refuse_used_folder(out)
     new_tokenizer = load_tokenizer(settings.vocab)
     model, old_tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
+    _check_alike(old_tokenizer, new_tokenizer)
     plan = plan_transplant(old_tokenizer, new_tokenizer)
     counts = plan.counts(len(old_tokenizer))
     moved = with_vocabulary(model, plan)
-    moved.config.pad_token_id = new_tokenizer.pad_token_id
     history = [*(read_history(settings.model) or []), {"step": "transplant", **counts}]
     save_checkpoint(out, moved, new_tokenizer, history)
     return counts
+
+
+def _check_alike(old: PreTrainedTokenizerFast, new: PreTrainedTokenizerFast) -> None:
+    """Pieces are compared as strings, so both must write a blank as "▁"; positions count from the padding's id."""
+    for tokenizer in (old, new):
+        if not any(piece.startswith("▁") for piece in tokenizer.get_vocab()):
+            raise UserError(
+                f"{tokenizer.name_or_path}: expected a SentencePiece-style vocabulary, words beginning with ▁"
+            )
+    for role in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if getattr(old, role) != getattr(new, role):
+            raise UserError(f"{role}: the model has {getattr(old, role)}, the new vocabulary {getattr(new, role)}")
 
 
 def with_vocabulary(model: XmodForMaskedLM, plan: Transplant) -> XmodForMaskedLM:

@@ -35,7 +35,7 @@ def draw_blocks(
         seed: of the order.
 
     Returns:
-        ids, shape (n_blocks, block_size), and the language of each block.
+        ids (32 bits wide, as there may be many), shape (n_blocks, block_size), and the language of each block.
 
     Raises:
         UserError: for text that cannot be read, or a language with less than one block of it.
@@ -49,7 +49,7 @@ def draw_blocks(
         languages += [language] * count
     order = list(range(n_blocks))
     random.Random(seed).shuffle(order)
-    return torch.tensor([blocks[i] for i in order]), [languages[i] for i in order]
+    return torch.stack([blocks[i] for i in order]), [languages[i] for i in order]
 
 
 def first_blocks(
@@ -67,7 +67,7 @@ def first_blocks(
             break
     if not blocks:
         raise UserError(f"{language}: the text is shorter than one block of {block_size} pieces")
-    return torch.tensor(blocks)
+    return torch.tensor(blocks, dtype=torch.int32)
 
 
 def _apportion(shares: Mapping[str, float], total: int) -> dict[str, int]:
@@ -86,12 +86,12 @@ def _take_blocks(
     block_size: int,
     generator: random.Random,
     language: str,
-) -> list[list[int]]:
-    taken: list[list[int]] = []
+) -> list[Tensor]:
+    taken: list[Tensor] = []
     while len(taken) < count:
         before = len(taken)
         for block in _blocks(generator.sample(documents, len(documents)), tokenizer, block_size):
-            taken.append(block)
+            taken.append(torch.tensor(block, dtype=torch.int32))
             if len(taken) == count:
                 return taken
         if len(taken) == before:

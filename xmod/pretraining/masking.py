@@ -57,7 +57,7 @@ class MaskedBlocks(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """``input_ids`` and ``labels`` of shape (block,), and the adapter's number."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        seen, labels = mask_pieces(self.blocks[index], self.tokenizer, self.probability, generator)
+        seen, labels = mask_pieces(self.blocks[index].long(), self.tokenizer, self.probability, generator)
         return {"input_ids": seen, "labels": labels, "lang_ids": self.lang_ids[index]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,15 @@ from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
 from ...files import fingerprint, new_folder, refuse_used_folder, write_json
-from ...settings import Pretrain
+from ...settings import PATHS, Pretrain
 from ..adapters import PLANS, train_only
-from ..checkpoints import load_with_tokenizer, read_history, write_checkpoint
-from ..languages import resolve_language
+from ..checkpoints import CURVE, load_with_tokenizer, read_history, write_checkpoint
+from ..languages import by_adapter
 from ..modeling import XmodForMaskedLM
 from ..training import TrainingPlan, autocast, dropout, train, uses_bfloat16
 from .corpus import draw_blocks, first_blocks
 from .masking import MaskedBlocks, collate_blocks
 
-CURVE = "training.json"
 DEV_SEED = 7_654_321
 
 
@@ -43,8 +43,8 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     out = Path(out)
     refuse_used_folder(out)
     model, tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
-    corpora = _by_adapter(settings.corpora, model)
-    dev = _dev_sets(_by_adapter(settings.dev, model), model, tokenizer, settings)
+    corpora = by_adapter(settings.corpora, model.languages)
+    dev = _dev_sets(by_adapter(settings.dev, model.languages), model, tokenizer, settings)
     if settings.block_size > (room := model.roberta.max_tokens):
         raise UserError(f"block_size: the model has {room} positions, found {settings.block_size}")
     parts = train_only(model, PLANS[settings.plan])
@@ -58,7 +58,7 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     )
     lang_ids = torch.tensor([model.language_id(language) for language in languages])
     dataset = MaskedBlocks(blocks, lang_ids, tokenizer, settings.mask_probability, settings.seed)
-    work = out.parent / f".{out.name}-{fingerprint(settings)[:12]}.work"
+    work = out.parent / f".{out.name}-{fingerprint(asdict(settings), PATHS)[:12]}.work"
     before = dev_bits(model, dev, settings)
     with dropout(model, settings.dropout):
         curve = train(model, dataset, collate_blocks, _plan(settings), work)
@@ -69,7 +69,7 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     }
     record = {
         "step": "pretrain",
-        "languages": list(corpora),
+        "languages": [language for language in corpora if language in languages],
         "plan": settings.plan,
         "steps": settings.steps,
         "pieces": summary["pieces"],
@@ -82,10 +82,6 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
         write_json(folder / CURVE, curve)
     shutil.rmtree(work, ignore_errors=True)
     return summary
-
-
-def _by_adapter(files: dict[str, Any], model: XmodForMaskedLM) -> dict[str, Any]:
-    return {resolve_language(language, model.languages): paths for language, paths in files.items()}
 
 
 def _plan(settings: Pretrain) -> TrainingPlan:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from swissxmod import Pretrain, UserError, XmodForMaskedLM, load_model, pretrain
+from swissxmod.files import fingerprint
+from swissxmod.settings import PATHS
 from swissxmod.texts import read_documents
 from swissxmod.xmod import training
 from swissxmod.xmod.checkpoints import read_history
@@ -127,6 +130,4 @@ def test_a_changed_model_does_not_go_on_from_an_old_checkpoint(
 
 
 def training_folder(settings: Pretrain) -> str:
-    from swissxmod.files import fingerprint
-
-    return fingerprint(settings)
+    return fingerprint(asdict(settings), PATHS)
