@@ -38,6 +38,12 @@ def test_a_hash_can_be_a_token(tmp_path: Path) -> None:
     assert sentence.words == ("#", "#punt")
 
 
+def test_a_hash_parted_by_a_blank_is_a_token_too(tmp_path: Path) -> None:
+    (sentence,) = read_conll(write(tmp_path / "a.conll", "\ufeff# source = x\n# O\n# O\nCuira B-LOC\n"))
+    assert sentence.words == ("#", "#", "Cuira")
+    assert sentence.document == "x"
+
+
 def test_columns_may_be_parted_by_blanks_with_more_between(tmp_path: Path) -> None:
     (sentence,) = read_conll(write(tmp_path / "a.conll", "Cuira NNP I-NP B-LOC\n"))
     assert (sentence.words, sentence.tags) == (("Cuira",), ("B-LOC",))

@@ -126,6 +126,33 @@ def test_what_cannot_be_trained_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_tagger_of_unknown_history_cannot_become_zero_shot(tagger: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, tagger)
+    model.save_pretrained(tmp_path / "foreign")
+    tokenizer.save_pretrained(tmp_path / "foreign")
+    settings = FinetuneNer(model=str(tmp_path / "foreign"), train={"de": conll(tmp_path / "de.conll")}, epochs=1)
+    with pytest.raises(UserError, match="which languages it was trained on is unknown"):
+        finetune_ner(settings, tmp_path / "out")
+
+
+def test_training_again_adds_to_what_was_seen(tagger: Path, tmp_path: Path) -> None:
+    data = conll(tmp_path / "it.conll")
+    finetune_ner(FinetuneNer(model=str(tagger), train={"it": data}, epochs=1), tmp_path / "out")
+    evaluate_ner(EvalNer(model=str(tmp_path / "out"), data={"de": data, "rm": data}), tmp_path / "scores")
+    assert [record.zero_shot for record in read_records(tmp_path / "scores" / "results.jsonl")] == [False, True]
+    (tmp_path / "other.conll").write_text("Anna\tB-PER\n")
+    with pytest.raises(UserError, match=r"a tagger of the labels B-LOC, I-LOC, O; the training data has O, B-PER"):
+        finetune_ner(
+            FinetuneNer(model=str(tagger), train={"it": str(tmp_path / "other.conll")}, epochs=1), tmp_path / "no"
+        )
+
+
+def test_one_adapter_under_two_names_is_refused(tagger: Path, tmp_path: Path) -> None:
+    data = conll(tmp_path / "de.conll")
+    with pytest.raises(UserError, match="de_CH is given twice"):
+        evaluate_ner(EvalNer(model=str(tagger), data={"de": data, "de_CH": data}), tmp_path / "out")
+
+
 def test_a_model_of_unknown_history_is_not_scored(tagger: Path, tmp_path: Path) -> None:
     model, tokenizer = load_with_tokenizer(XmodForTokenClassification, tagger)
     model.save_pretrained(tmp_path / "foreign")

@@ -32,7 +32,18 @@ def test_truncated_weights_are_named(folder: Path, keep: int) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "content"), [("config.json", "{"), ("tokenizer.json", "{}"), ("config.json", "")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "{"),
+        ("config.json", ""),
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": "xmod", "hidden_size": "wide"}'),
+        ("config.json", '{"model_type": "xmod", "hidden_act": "none"}'),
+        ("config.json", '{"model_type": "xmod", "vocab_size": 7}'),
+        ("tokenizer.json", "{}"),
+    ],
+)
 def test_broken_files_are_named(folder: Path, name: str, content: str) -> None:
     (folder / name).write_text(content)
     with pytest.raises(UserError, match=str(folder)):

@@ -85,6 +85,15 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
 
 
+def test_a_checkpoint_that_was_not_written_to_its_end_is_skipped(tmp_path: Path) -> None:
+    for step, state in (("5", "{}"), ("10", None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    assert training._last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-5")
+    assert training._last_whole_checkpoint(tmp_path / "nothing") is None
+
+
 def test_blocks_are_of_one_language_and_follow_the_shares(
     tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str]
 ) -> None:
