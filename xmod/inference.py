@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from ..errors import UserError
 from .modeling import XmodPreTrainedModel
 
-TOKEN_BUDGET = 8192
+TOKEN_BUDGET = 4096
 OVERLAP_SHARE = 0.25
 
 
