@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import content_hash, new_folder, refuse_used_folder
+from ..files import content_hash, existing_folder, new_folder, refuse_used_folder
 from ..settings import EvalAlignment, EvalNer
 from ..tasks.conll import TaggedSentence, entity_types, read_conll
 from ..tasks.ner import STEP, Tagging, tag_sentences
@@ -29,7 +29,7 @@ from ..tasks.word_alignment import (
     read_parallel,
     word_vectors,
 )
-from ..xmod.checkpoints import History, languages_seen, load_with_tokenizer, model_hash, read_history
+from ..xmod.checkpoints import History, is_hub_name, languages_seen, load_with_tokenizer, model_hash, read_history
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
 from .intervals import bootstrap_interval, by_cluster
@@ -171,6 +171,8 @@ def _alignment_counts(sides: tuple[WordVectors, WordVectors], gold: Sequence[Gol
 
 
 def _known_history(model: str) -> History:
+    if not is_hub_name(model):
+        existing_folder(model)
     history = read_history(model)
     if history is None:
         raise UserError(

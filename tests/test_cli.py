@@ -52,6 +52,7 @@ BAD = {
     "empty file": (["align", "words", "--source", "EMPTY"], "the file is empty"),
     "missing file": (["align", "words", "--source", "NOWHERE"], "no such file"),
     "missing folder": (["align", "words", "--model", "NOWHERE"], "no such folder"),
+    "missing tagger": (["eval", "ner", "--model", "NOWHERE", "--data.rm", "TEXT"], "NOWHERE: no such folder"),
     "model that is a file": (["align", "words", "--model", "EMPTY"], "expected a folder, found a file"),
     "output in a file": (["align", "words", "--out", "EMPTY/links"], "EMPTY is a file, not a folder"),
     "output is there": (["align", "words", "--out", "FOLDER"], "is there already"),
@@ -76,7 +77,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     words = [str(tmp_path / word) if word.split("/")[0] in (*files, "FOLDER", "NOWHERE") else word for word in words]
     text, model = str(tmp_path / "TEXT"), str(model_folder)
     filled = {"--model": model, "--source": text, "--target": text, "--out": str(tmp_path / "out")}
-    needed = {"align": list(filled), "finetune": ["--model", "--out"], "vocab": ["--out"]}.get(words[0], [])
+    needed = {"align": list(filled), "finetune": ["--model", "--out"], "vocab": ["--out"], "eval": ["--out"]}.get(
+        words[0], []
+    )
     for option in needed:
         words += [] if option in words else [option, filled[option]]
     before = sorted(path.name for path in tmp_path.iterdir())
