@@ -39,7 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip -c constraints.txt
 	$(BIN)/python -m pip install -q torch -c constraints.txt
-	$(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install -qq -e '.[dev]' -c constraints.txt
 	touch $@
 
 # The root is the package, whatever the folder of the clone is called: the type checker sees it under its name.

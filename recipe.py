@@ -90,7 +90,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, An
     _check_form(recipe, path)
     for override in overrides:
         _override(recipe, override)
-    _check_form(recipe, path)
+        _check_form(recipe, path)
     if missing := [name for name, value in recipe.items() if value is None]:
         raise UserError(f"{path} needs {', '.join(missing)}: give " + " ".join(f"--set {name}=..." for name in missing))
     if not isinstance(recipe.get("out"), str):
