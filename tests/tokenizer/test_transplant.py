@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from swissxmod import (
@@ -15,6 +16,7 @@ from swissxmod import (
     train_vocabulary,
     transplant_vocabulary,
 )
+from swissxmod.tokenizer.training import wrap_tokenizer
 from swissxmod.tokenizer.transplant import Transplant, plan_transplant
 
 
@@ -60,3 +62,18 @@ def test_a_blend_has_the_direction_of_the_mean_and_the_length_of_its_parts() -> 
 
 def test_a_bias_is_averaged() -> None:
     assert Transplant(((0, 1),)).apply(torch.tensor([1.0, 3.0])).tolist() == [2.0]
+
+
+def test_a_shared_piece_is_copied_even_where_the_old_model_would_rather_split_it() -> None:
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+
+    def unigram(*pieces: tuple[str, float]) -> PreTrainedTokenizerFast:
+        tokenizer = Tokenizer(models.Unigram([*special, *pieces], unk_id=3))
+        tokenizer.add_special_tokens(["<mask>"])
+        return wrap_tokenizer(tokenizer)
+
+    old = unigram(("▁a", -1.0), ("b", -1.0), ("▁ab", -9.0))
+    assert old.tokenize("▁ab") == ["▁a", "b"]
+    plan = plan_transplant(old, unigram(("▁ab", -1.0), ("▁aba", -2.0)))
+    assert plan.rows[4] == (6,)
+    assert plan.rows[0] == (0,)
