@@ -16,6 +16,11 @@ from typing import Any
 
 from .errors import UserError
 
+CURVE = "training.json"
+"""A model folder's learning curve."""
+RESULTS = "results.jsonl"
+"""An evaluation's records."""
+
 
 def existing_file(path: str | Path) -> Path:
     """``path`` as a file that exists and is not empty, or :class:`UserError`."""

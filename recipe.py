@@ -20,15 +20,13 @@ from typing import Any
 import yaml
 
 from .errors import UserError, nearest
-from .files import existing_file, fingerprint, publish_folder, read_json, write_json
+from .files import CURVE, RESULTS, existing_file, fingerprint, publish_folder, read_json, write_json
 from .settings import PATHS, Report
 from .texts import as_paths
 from .verbs import VERBS, Verb, make_settings
 
 STAMP = "stage.json"
 _STAGE = "stage:"
-RESULTS = "results.jsonl"
-CURVE = "training.json"
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 
 

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..errors import UserError
-from ..files import read_json
+from ..files import CURVE, read_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CURVE = "training.json"
 COLOURS = 6
 """Colours the page's style defines, as --series-0 and so on."""
 LINES = ("solid", "dashed", "dotted")

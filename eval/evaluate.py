@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import content_hash, existing_folder, new_folder, refuse_used_folder
+from ..files import RESULTS, content_hash, existing_folder, new_folder, refuse_used_folder
 from ..settings import EvalAlignment, EvalNer
 from ..tasks.conll import TaggedSentence, entity_types, read_conll
 from ..tasks.ner import STEP, Tagging, tag_sentences
@@ -34,8 +34,6 @@ from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
 from .intervals import bootstrap_interval, by_cluster
 from .records import Provenance, Record, hardware, versions, write_records
-
-RESULTS = "results.jsonl"
 
 
 def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:

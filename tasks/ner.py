@@ -23,14 +23,14 @@ from transformers import (
 )
 
 from ..errors import UserError
-from ..files import existing_folder, new_folder, read_json, refuse_used_folder, write_json
+from ..files import existing_folder, read_json, refuse_used_folder
 from ..settings import FinetuneNer
 from ..xmod.adapters import PLANS, train_only
-from ..xmod.checkpoints import CURVE, is_hub_name, load_with_tokenizer, read_history, write_checkpoint
-from ..xmod.inference import Pieces, cut_words, pad_batch, run_pieces, window_size, windows
+from ..xmod.checkpoints import is_hub_name, load_with_tokenizer, read_history, save_checkpoint
+from ..xmod.inference import Pieces, count_windowed, cut_words, pad_batch, run_pieces, window_size, windows
 from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForTokenClassification
-from ..xmod.training import TrainingPlan, dropout, train, uses_bfloat16
+from ..xmod.training import TrainingPlan, dropout, precision_name, train
 from .conll import OUTSIDE, TaggedSentence, entity_types, read_conll, repair
 from .ner_scores import entity_counts, f1
 
@@ -80,7 +80,10 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
     parts = train_only(model, PLANS["task" if settings.freeze else "full"])
     best = BestEpoch(tokenizer, dev)
     with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):
-        curve = train(model, dataset, dataset.collate, _plan(settings, len(dataset)), Path(work), [best])
+        plan = TrainingPlan.of(
+            settings, steps=settings.epochs * -(-len(dataset) // settings.batch_size), title="finetune ner"
+        )
+        curve = train(model, dataset, dataset.collate, plan, Path(work), [best])
     best.restore(model)
     record = {
         "step": STEP,
@@ -89,12 +92,10 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
         "windowed": dataset.windowed,
         "epochs": best.scores,
         "kept_epoch": best.kept,
-        "precision": "bfloat16" if uses_bfloat16(settings.precision) else "float32",
+        "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
-    with new_folder(out) as folder:
-        write_checkpoint(folder, model, tokenizer, [*(read_history(settings.model) or []), record])
-        write_json(folder / CURVE, curve)
+    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
     return {key: record[key] for key in ("sentences", "windowed", "epochs", "kept_epoch")} | {"parameters": parts}
 
 
@@ -140,19 +141,6 @@ def _dev_data(settings: FinetuneNer) -> dict[str, list[TaggedSentence]]:
     return {
         name: _sample(read_conll(path), settings.dev_sentences, settings.seed) for name, path in settings.dev.items()
     }
-
-
-def _plan(settings: FinetuneNer, examples: int) -> TrainingPlan:
-    return TrainingPlan(
-        steps=settings.epochs * -(-examples // settings.batch_size),
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        warmup=settings.warmup,
-        weight_decay=settings.weight_decay,
-        precision=settings.precision,
-        seed=settings.seed,
-        title="finetune ner",
-    )
 
 
 class TaggedPieces(Dataset[dict[str, Any]]):
@@ -282,5 +270,4 @@ def tag_sentences(
         best = rows.argmax(dim=-1).tolist()
         tags.append(repair([names[best[first[i]]] if i in first else OUTSIDE for i in range(len(words))]))
         dropped += len(words) - len(first)
-    longest = window_size(model)
-    return Tagging(tags, windowed=sum(len(pieces.ids) > longest for pieces in cut), dropped=dropped)
+    return Tagging(tags, windowed=count_windowed(model, cut), dropped=dropped)

@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..files import new_file, read_lines
 from ..settings import AlignWords
 from ..xmod.checkpoints import load_with_tokenizer
-from ..xmod.inference import Pieces, cut_words, run_pieces
+from ..xmod.inference import Pieces, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 
 Links = set[tuple[int, int]]
@@ -62,8 +62,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
                 for side, language in enumerate((settings.source_language, settings.target_language))
             ]
             windowed += sides[0].windowed + sides[1].windowed
-            for source, target in zip(sides[0].vectors, sides[1].vectors, strict=True):
-                found = match(similarity(choose_layer(source, settings.layer), choose_layer(target, settings.layer)))
+            for found in layer_links((sides[0], sides[1]), settings.layer):
                 links += len(found)
                 file.write(" ".join(f"{i}-{j}" for i, j in sorted(found)) + "\n")
     return {"sentences": len(pairs), "links": links, "windowed": windowed}
@@ -141,10 +140,9 @@ def word_vectors(
 
     cut = cut_words(tokenizer, sentences)
     states = run_pieces(model, tokenizer, cut, language, all_layers, title=f"encode {language}")
-    longest = model.max_tokens - 2
     return WordVectors(
         [_words(rows, pieces, len(words)) for rows, pieces, words in zip(states, cut, sentences, strict=True)],
-        windowed=sum(len(pieces.ids) > longest for pieces in cut),
+        windowed=count_windowed(model, cut),
         dropped=sum(len(words) - len(set(pieces.words)) for pieces, words in zip(cut, sentences, strict=True)),
     )
 

@@ -17,11 +17,10 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from ..errors import UserError
-from ..files import content_hash, existing_folder, new_folder, read_json, write_json
+from ..files import CURVE, content_hash, existing_folder, new_folder, read_json, write_json
 from .modeling import XmodPreTrainedModel
 
 HISTORY = "swissxmod.json"
-CURVE = "training.json"
 ROLES = ("bos_token", "eos_token", "pad_token", "unk_token", "mask_token")
 _HASHED = {"config.json", "tokenizer.json"}
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
@@ -155,24 +154,23 @@ def read_history(source: str | Path) -> History | None:
 
 
 def save_checkpoint(
-    out: str | Path, model: XmodPreTrainedModel, tokenizer: PreTrainedTokenizerFast, history: History
+    out: str | Path,
+    model: XmodPreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    history: History,
+    curve: list[dict[str, float]] | None = None,
 ) -> None:
-    """Write a model folder, whole or not at all.
+    """Write a model folder, with the learning curve of a trained model, whole or not at all.
 
     Raises:
         UserError: if ``out`` is a file or a folder that is not empty.
     """
     with new_folder(out) as folder:
-        write_checkpoint(folder, model, tokenizer, history)
-
-
-def write_checkpoint(
-    folder: Path, model: XmodPreTrainedModel, tokenizer: PreTrainedTokenizerFast, history: History
-) -> None:
-    """Write the files of a model folder into ``folder``."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    write_json(folder / HISTORY, {"history": history})
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_json(folder / HISTORY, {"history": history})
+        if curve is not None:
+            write_json(folder / CURVE, curve)
 
 
 def model_hash(source: str | Path) -> str:

@@ -81,6 +81,12 @@ def window_size(model: XmodPreTrainedModel) -> int:
     return model.base_model.max_tokens - 2
 
 
+def count_windowed(model: XmodPreTrainedModel, sentences: Sequence[Pieces]) -> int:
+    """Sentences that are longer than the model's positions and so read in windows."""
+    longest = window_size(model)
+    return sum(len(sentence.ids) > longest for sentence in sentences)
+
+
 def pad_batch(rows: Sequence[Sequence[int]], padding_id: int) -> tuple[Tensor, Tensor]:
     """Ids and attention mask of rows of different lengths, both of shape (batch, longest)."""
     longest = max(len(row) for row in rows)

@@ -24,7 +24,7 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from ..settings import Precision
+from ..settings import FinetuneNer, Precision, Pretrain
 
 Example = dict[str, Tensor]
 
@@ -45,6 +45,23 @@ class TrainingPlan:
     save_steps: int | None = None
     """Steps between checkpoints; none are kept by default."""
 
+    @classmethod
+    def of(
+        cls, settings: Pretrain | FinetuneNer, *, steps: int, title: str, save_steps: int | None = None
+    ) -> TrainingPlan:
+        """The plan that the settings of a training step ask for."""
+        return cls(
+            steps=steps,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            warmup=settings.warmup,
+            weight_decay=settings.weight_decay,
+            precision=settings.precision,
+            seed=settings.seed,
+            title=title,
+            save_steps=save_steps,
+        )
+
 
 def uses_bfloat16(precision: Precision) -> bool:
     """Whether ``precision`` means bfloat16 here: "auto" does where the device computes with it natively."""
@@ -55,6 +72,11 @@ def uses_bfloat16(precision: Precision) -> bool:
     # torch before 2.10 does not tell; float32 is always right.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+
+
+def precision_name(precision: Precision) -> str:
+    """What ``precision`` means here, for the record."""
+    return "bfloat16" if uses_bfloat16(precision) else "float32"
 
 
 def autocast(precision: Precision) -> torch.autocast:

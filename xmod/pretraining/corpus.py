@@ -108,9 +108,10 @@ def _blocks(
     for batch in _batched(documents):
         for ids in tokenizer(batch, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]:
             row += [*ids, end]
-            while len(row) >= size - 2:
-                yield [begin, *row[: size - 2], end]
-                row = row[size - 2 :]
+            whole = len(row) - len(row) % (size - 2)
+            for start in range(0, whole, size - 2):
+                yield [begin, *row[start : start + size - 2], end]
+            row = row[whole:]
 
 
 def _batched(documents: Iterator[str] | Sequence[str]) -> Iterator[list[str]]:

@@ -13,13 +13,13 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
-from ...files import fingerprint, new_folder, refuse_used_folder, write_json
+from ...files import fingerprint, refuse_used_folder
 from ...settings import PATHS, Pretrain
 from ..adapters import PLANS, train_only
-from ..checkpoints import CURVE, load_with_tokenizer, read_history, write_checkpoint
+from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
 from ..languages import by_adapter
 from ..modeling import XmodForMaskedLM
-from ..training import TrainingPlan, autocast, dropout, train, uses_bfloat16
+from ..training import TrainingPlan, autocast, dropout, precision_name, train
 from .corpus import draw_blocks, first_blocks
 from .masking import MaskedBlocks, collate_blocks
 
@@ -61,7 +61,8 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     work = out.parent / f".{out.name}-{fingerprint(asdict(settings), PATHS)[:12]}.work"
     before = dev_bits(model, dev, settings)
     with dropout(model, settings.dropout):
-        curve = train(model, dataset, collate_blocks, _plan(settings), work)
+        plan = TrainingPlan.of(settings, steps=settings.steps, title="pretrain", save_steps=settings.save_steps)
+        curve = train(model, dataset, collate_blocks, plan, work)
     summary = {
         "parameters": parts,
         "pieces": {name: languages.count(name) * settings.block_size for name in corpora},
@@ -74,28 +75,12 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
         "steps": settings.steps,
         "pieces": summary["pieces"],
         "bits_per_character": summary["bits_per_character"],
-        "precision": "bfloat16" if uses_bfloat16(settings.precision) else "float32",
+        "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
-    with new_folder(out) as folder:
-        write_checkpoint(folder, model, tokenizer, [*(read_history(settings.model) or []), record])
-        write_json(folder / CURVE, curve)
+    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
     shutil.rmtree(work, ignore_errors=True)
     return summary
-
-
-def _plan(settings: Pretrain) -> TrainingPlan:
-    return TrainingPlan(
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        warmup=settings.warmup,
-        weight_decay=settings.weight_decay,
-        precision=settings.precision,
-        seed=settings.seed,
-        title="pretrain",
-        save_steps=settings.save_steps,
-    )
 
 
 def _dev_sets(
