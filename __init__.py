@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .xmod.checkpoints import load_model, load_tokenizer, load_with_tokenizer
     from .xmod.modeling import (
         XmodForMaskedLM,
+        XmodForQuestionAnswering,
         XmodForSequenceClassification,
         XmodForTokenClassification,
         XmodModel,
@@ -55,7 +56,8 @@ _HOMES = {
     "tokenizer.training": ["train_vocabulary"],
     "xmod.checkpoints": ["load_model", "load_tokenizer", "load_with_tokenizer"],
     "xmod.modeling": [
-        "XmodForMaskedLM", "XmodForSequenceClassification", "XmodForTokenClassification", "XmodModel",
+        "XmodForMaskedLM", "XmodForQuestionAnswering", "XmodForSequenceClassification", "XmodForTokenClassification",
+        "XmodModel",
     ],
     "xmod.modularise": ["init_model", "modularise_model"],
     "xmod.pretraining.run": ["pretrain"],

@@ -6,6 +6,8 @@ Architecture: Pfeiffer et al. 2022, "Lifting the Curse of Multilinguality by Pre
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,7 +15,9 @@ from transformers import XmodConfig
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from .attention import attend
 from .packing import PackedBatch
+from .routing import Adapter, route
 
 
 class Embeddings(nn.Module):
@@ -53,6 +57,7 @@ class SelfAttention(nn.Module):
                 f"hidden_size ({config.hidden_size}) must be a multiple of num_attention_heads "
                 f"({config.num_attention_heads})"
             )
+        self.config = config  # `set_attn_implementation` changes it later
         self.n_heads = config.num_attention_heads
         self.dropout = nn.Dropout(config.attention_probs_dropout_prob)
         self.query = nn.Linear(config.hidden_size, config.hidden_size)
@@ -61,36 +66,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, states: Tensor, batch: PackedBatch) -> Tensor:
         """(n, hidden) to (n, hidden)."""
-        query, key, value = (self._heads(part(states), batch) for part in (self.query, self.key, self.value))
-        mask = None if batch.key_mask is None else batch.key_mask[:, None, None, :]
-        attended = attend(query, key, value, mask, self.dropout.p if self.training else 0.0)
-        return batch.pack(attended.transpose(1, 2).flatten(2))
-
-    def _heads(self, states: Tensor, batch: PackedBatch) -> Tensor:
-        """(n, hidden) to (batch, heads, sequence, head width)."""
-        return batch.unpack(states).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-    """Scaled dot-product attention.
-
-    Args:
-        query, key, value: shape (batch, heads, sequence, head width).
-        mask: true where a key may be seen, shape (batch, 1, 1, sequence); None for everywhere.
-        dropout: share of the weights to drop.
-
-    Returns:
-        shape (batch, heads, sequence, head width).
-    """
-    learns = torch.is_grad_enabled() and query.requires_grad
-    if not (learns and query.device.type == "cpu" and query.dtype == torch.bfloat16):
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-    # torch's fused kernel for processors is slow in the bfloat16 backward pass: 125 ms against 13 ms for plain products
-    # (32 x 12 x 128 x 32, two cores with AMX, torch 2.13).
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    return functional.dropout(scores.softmax(-1), dropout) @ value
+        query, key, value = (
+            part(states).unflatten(-1, (self.n_heads, -1)) for part in (self.query, self.key, self.value)
+        )
+        eager = self.config._attn_implementation == "eager"
+        return attend((query, key, value), batch, self.dropout.p if self.training else 0.0, eager)
 
 
 class AttentionOutput(nn.Module):
@@ -136,21 +116,6 @@ class Intermediate(nn.Module):
         return self.activation(self.dense(states))
 
 
-class Adapter(nn.Module):
-    """The bottleneck of one language."""
-
-    def __init__(self, config: XmodConfig) -> None:
-        super().__init__()
-        width = int(config.hidden_size // config.adapter_reduction_factor)
-        self.dense1 = nn.Linear(config.hidden_size, width)
-        self.dense2 = nn.Linear(width, config.hidden_size)
-        self.activation = ACT2FN[config.hidden_act]
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(n, hidden) to (n, hidden)."""
-        return self.dense2(self.activation(self.dense1(states)))
-
-
 class Output(nn.Module):
     """The narrowing half of the feed-forward, then the adapter of each token's language."""
 
@@ -170,9 +135,13 @@ class Output(nn.Module):
         """(n, intermediate) and the residual (n, hidden) to (n, hidden)."""
         states = self.dropout(self.dense(states)) + residual
         normed = self._normed(states)
-        adapters = list(self.adapter_modules.values())
-        adapted = torch.cat([adapters[which](normed[start:stop]) for which, start, stop in batch.slices])
+        adapted = route(normed, self.adapters, batch)
         return self.dropout(adapted) + (normed if self.ln_before_adapter else states)
+
+    @property
+    def adapters(self) -> list[Adapter]:
+        """In the order of ``lang_ids``."""
+        return [cast(Adapter, adapter) for adapter in self.adapter_modules.values()]
 
     def _normed(self, states: Tensor) -> Tensor:
         if self.adapter_layer_norm is not None:
@@ -240,8 +209,8 @@ class Pooler(nn.Module):
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, states: Tensor) -> Tensor:
-        """(batch, sequence, hidden) to (batch, hidden)."""
-        return torch.tanh(self.dense(states[:, 0]))
+        """(batch, hidden) to (batch, hidden)."""
+        return torch.tanh(self.dense(states))
 
 
 class LMHead(nn.Module):
@@ -271,6 +240,6 @@ class ClassificationHead(nn.Module):
         self.out_proj = nn.Linear(config.hidden_size, config.num_labels)
 
     def forward(self, states: Tensor) -> Tensor:
-        """(batch, sequence, hidden) to (batch, labels)."""
-        pooled = torch.tanh(self.dense(self.dropout(states[:, 0])))
+        """(batch, hidden) to (batch, labels)."""
+        pooled = torch.tanh(self.dense(self.dropout(states)))
         return self.out_proj(self.dropout(pooled))

@@ -6,7 +6,7 @@ mixed precision works, and an unknown language is an error instead of a missing 
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,16 @@ from transformers import initialization as init
 from transformers.modeling_outputs import (
     BaseModelOutputWithPooling,
     MaskedLMOutput,
+    QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
 
 from ..errors import UserError
+from .inputs import PackedInputs, max_tokens, pack_inputs
 from .languages import resolve_language
 from .layers import ClassificationHead, Embeddings, Encoder, LMHead, Pooler
-from .packing import plan_batch, positions_from_ids
+from .packing import PackedBatch
 
 
 class XmodPreTrainedModel(PreTrainedModel):
@@ -63,6 +65,25 @@ class XmodPreTrainedModel(PreTrainedModel):
         """
         self.config.default_language = resolve_language(language, self.languages)
 
+    def _encode(
+        self, inputs: PackedInputs, output_hidden_states: bool | None
+    ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """Packed last states of the encoder below a head, and the hidden states as the caller wants them."""
+        output = self.base_model(
+            input_ids=inputs.input_ids,
+            inputs_embeds=inputs.inputs_embeds,
+            position_ids=inputs.position_ids,
+            token_type_ids=inputs.token_type_ids,
+            packed=inputs.batch,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+        )
+        kept = output.hidden_states
+        return output.last_hidden_state, None if kept is None else tuple(map(inputs.restore, kept))
+
+    def _wants_dict(self, return_dict: bool | None) -> bool:
+        return self.config.return_dict if return_dict is None else return_dict
+
 
 class XmodModel(XmodPreTrainedModel):
     """The encoder without a head."""
@@ -92,10 +113,11 @@ class XmodModel(XmodPreTrainedModel):
         token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        packed: PackedBatch | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> BaseModelOutputWithPooling | tuple[Tensor, ...]:
-        """Encode a padded batch.
+        """Encode a batch, padded or packed.
 
         Args:
             input_ids: piece ids, shape (batch, sequence).
@@ -105,6 +127,9 @@ class XmodModel(XmodPreTrainedModel):
             token_type_ids: shape (batch, sequence); zeros by default.
             position_ids: shape (batch, sequence) or (1, sequence); counted over real tokens by default.
             inputs_embeds: word embeddings instead of ids, shape (batch, sequence, hidden).
+            packed: says that the inputs are n tokens without padding, of shape (n,) instead of (batch, sequence), and
+                where they belong (see :func:`~swissxmod.xmod.packing.pack_rows`); there is no mask and no ``lang_ids``
+                then, and what is said of each token comes back packed too: (n, hidden).
             output_hidden_states: also return the embeddings and the states after every layer.
             return_dict: false for a plain tuple.
 
@@ -115,58 +140,33 @@ class XmodModel(XmodPreTrainedModel):
             UserError: if the language is unknown, the shapes disagree, a sentence is empty or longer than the
                 model's positions.
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise UserError("give exactly one of input_ids and inputs_embeds")
-        given = cast(Tensor, inputs_embeds if input_ids is None else input_ids)
-        shape = (given.shape[0], given.shape[1])
-        batch = plan_batch(shape, attention_mask, self._lang_ids(lang_ids, given), len(self.languages))
-        positions = self._positions(input_ids, position_ids, shape, given.device)
-        types = torch.zeros(shape, dtype=torch.long, device=given.device) if token_type_ids is None else token_type_ids
-        packed = batch.pack(given)
-        words = packed if input_ids is None else self.embeddings.word_embeddings(packed)
-        states = self.embeddings(words, batch.pack(positions), batch.pack(types))
+        inputs = pack_inputs(
+            self.config,
+            input_ids,
+            attention_mask,
+            lang_ids,
+            token_type_ids,
+            position_ids,
+            inputs_embeds,
+            packed,
+        )
+        words = (
+            self.embeddings.word_embeddings(inputs.input_ids) if inputs.inputs_embeds is None else inputs.inputs_embeds
+        )
+        states = self.embeddings(words, inputs.position_ids, inputs.token_type_ids)
         keep_all = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        states, kept = self.encoder(states, batch, keep_all=bool(keep_all))
-        last = batch.unpack(states)
+        states, kept = self.encoder(states, inputs.batch, keep_all=bool(keep_all))
         output = BaseModelOutputWithPooling(
-            last_hidden_state=last,
-            pooler_output=None if self.pooler is None else self.pooler(last),
-            hidden_states=tuple(batch.unpack(layer) for layer in kept) or None,
+            last_hidden_state=inputs.restore(states),
+            pooler_output=None if self.pooler is None else self.pooler(states[inputs.batch.firsts]),
+            hidden_states=tuple(map(inputs.restore, kept)) or None,
         )
         return output if self._wants_dict(return_dict) else output.to_tuple()
-
-    def _wants_dict(self, return_dict: bool | None) -> bool:
-        return self.config.return_dict if return_dict is None else return_dict
-
-    def _lang_ids(self, lang_ids: Tensor | None, given: Tensor) -> Tensor:
-        if lang_ids is not None:
-            return lang_ids.to(given.device)
-        if self.config.default_language is None:
-            raise UserError(
-                "the language of the input is unknown: give lang_ids or call set_default_language() with one of "
-                + ", ".join(self.languages)
-            )
-        number = self.language_id(self.config.default_language)
-        return torch.full(given.shape[:1], number, dtype=torch.long, device=given.device)
-
-    def _positions(
-        self, input_ids: Tensor | None, position_ids: Tensor | None, shape: tuple[int, int], device: torch.device
-    ) -> Tensor:
-        if position_ids is not None:
-            return position_ids.expand(shape)
-        padding = int(self.config.pad_token_id or 0)
-        if input_ids is None:
-            positions = torch.arange(padding + 1, padding + 1 + shape[1], device=device).expand(shape)
-        else:
-            positions = positions_from_ids(input_ids, padding)
-        if shape[1] > (room := self.max_tokens) and int(positions.max()) >= self.config.max_position_embeddings:
-            raise UserError(f"a sequence of {shape[1]} tokens is longer than the {room} positions of the model")
-        return positions
 
     @property
     def max_tokens(self) -> int:
         """The longest sequence the position table has room for, special tokens included."""
-        return self.config.max_position_embeddings - int(self.config.pad_token_id or 0) - 1
+        return max_tokens(self.config)
 
 
 class XmodForMaskedLM(XmodPreTrainedModel):
@@ -197,10 +197,11 @@ class XmodForMaskedLM(XmodPreTrainedModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         lang_ids: Tensor | None = None,
+        labels: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
+        packed: PackedBatch | None = None,
         logits_at: Literal["all", "labels"] | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
@@ -210,29 +211,37 @@ class XmodForMaskedLM(XmodPreTrainedModel):
         Args:
             labels: ids to predict, -100 where nothing is, shape (batch, sequence).
             logits_at: "all" computes logits of shape (batch, sequence, vocabulary), "labels" only where there is a
-                label, shape (labelled tokens, vocabulary). By default "labels" in training with labels (where the
-                full logits are most of the memory and nobody reads them), else "all".
+                label, shape (labelled tokens, vocabulary), in the order of ``labels[labels != -100]``. By default
+                "labels" in training with labels (where the full logits are most of the memory and nobody reads them),
+                else "all".
 
         Returns:
             ``loss``, the mean over labelled tokens (NaN if there is none), and ``logits``.
         """
-        output = self.roberta(
-            input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, output_hidden_states, True
+        inputs = pack_inputs(
+            self.config,
+            input_ids,
+            attention_mask,
+            lang_ids,
+            token_type_ids,
+            position_ids,
+            inputs_embeds,
+            packed,
         )
-        states = output.last_hidden_state
+        states, hidden_states = self._encode(inputs, output_hidden_states)
         if logits_at is None:
             logits_at = "labels" if self.training and labels is not None else "all"
-        if logits_at == "all":
-            logits = self.lm_head(states)
-            loss = None if labels is None else functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
-        elif labels is None:
-            raise UserError("logits_at='labels' needs labels")
+        if logits_at == "labels":
+            if labels is None:
+                raise UserError("logits_at='labels' needs labels")
+            places, chosen = inputs.labelled(labels)
+            logits = self.lm_head(states.index_select(0, places))
+            result = MaskedLMOutput(functional.cross_entropy(logits, chosen), logits, hidden_states)
         else:
-            chosen = labels.ne(-100)
-            logits = self.lm_head(states[chosen])
-            loss = functional.cross_entropy(logits, labels[chosen])
-        result = MaskedLMOutput(loss=loss, logits=logits, hidden_states=output.hidden_states)
-        return result if self.roberta._wants_dict(return_dict) else result.to_tuple()
+            logits = self.lm_head(states)
+            loss = None if labels is None else functional.cross_entropy(logits, inputs.pack_labels(labels))
+            result = MaskedLMOutput(loss, inputs.restore(logits), hidden_states)
+        return result if self._wants_dict(return_dict) else result.to_tuple()
 
 
 class XmodForTokenClassification(XmodPreTrainedModel):
@@ -252,10 +261,11 @@ class XmodForTokenClassification(XmodPreTrainedModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         lang_ids: Tensor | None = None,
+        labels: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
+        packed: PackedBatch | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> TokenClassifierOutput | tuple[Tensor, ...]:
@@ -267,13 +277,21 @@ class XmodForTokenClassification(XmodPreTrainedModel):
         Returns:
             ``loss`` and ``logits``, shape (batch, sequence, labels).
         """
-        output = self.roberta(
-            input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, output_hidden_states, True
+        inputs = pack_inputs(
+            self.config,
+            input_ids,
+            attention_mask,
+            lang_ids,
+            token_type_ids,
+            position_ids,
+            inputs_embeds,
+            packed,
         )
-        logits = self.classifier(self.dropout(output.last_hidden_state))
-        loss = None if labels is None else functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
-        result = TokenClassifierOutput(loss=loss, logits=logits, hidden_states=output.hidden_states)
-        return result if self.roberta._wants_dict(return_dict) else result.to_tuple()
+        states, hidden_states = self._encode(inputs, output_hidden_states)
+        logits = self.classifier(self.dropout(states))
+        loss = None if labels is None else functional.cross_entropy(logits, inputs.pack_labels(labels))
+        result = TokenClassifierOutput(loss=loss, logits=inputs.restore(logits), hidden_states=hidden_states)
+        return result if self._wants_dict(return_dict) else result.to_tuple()
 
 
 class XmodForSequenceClassification(XmodPreTrainedModel):
@@ -291,10 +309,11 @@ class XmodForSequenceClassification(XmodPreTrainedModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         lang_ids: Tensor | None = None,
+        labels: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
+        packed: PackedBatch | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
@@ -307,13 +326,21 @@ class XmodForSequenceClassification(XmodPreTrainedModel):
         Returns:
             ``loss`` and ``logits``, shape (batch, labels).
         """
-        output = self.roberta(
-            input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, output_hidden_states, True
+        inputs = pack_inputs(
+            self.config,
+            input_ids,
+            attention_mask,
+            lang_ids,
+            token_type_ids,
+            position_ids,
+            inputs_embeds,
+            packed,
         )
-        logits = self.classifier(output.last_hidden_state)
+        states, hidden_states = self._encode(inputs, output_hidden_states)
+        logits = self.classifier(states[inputs.batch.firsts])
         loss = None if labels is None else self._loss(logits, labels)
-        result = SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=output.hidden_states)
-        return result if self.roberta._wants_dict(return_dict) else result.to_tuple()
+        result = SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=hidden_states)
+        return result if self._wants_dict(return_dict) else result.to_tuple()
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.config.problem_type is None:
@@ -325,3 +352,60 @@ class XmodForSequenceClassification(XmodPreTrainedModel):
         if self.config.problem_type == "single_label_classification":
             return functional.cross_entropy(logits.view(-1, self.num_labels), labels.view(-1))
         return functional.binary_cross_entropy_with_logits(logits, labels)
+
+
+class XmodForQuestionAnswering(XmodPreTrainedModel):
+    """The encoder with a score for every token to start and to end an answer."""
+
+    def __init__(self, config: XmodConfig) -> None:
+        super().__init__(config)
+        if config.num_labels != 2:
+            raise UserError(
+                f"question answering has two scores per token, start and end; num_labels is {config.num_labels}"
+            )
+        self.roberta = XmodModel(config, add_pooling_layer=False)
+        self.qa_outputs = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        lang_ids: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> QuestionAnsweringModelOutput | tuple[Tensor, ...]:
+        """Score where an answer starts and ends; see :meth:`XmodModel.forward` for the inputs.
+
+        Args:
+            start_positions: token at which the answer starts, shape (batch,); one beyond the sequence is ignored.
+            end_positions: token at which it ends, shape (batch,).
+
+        Returns:
+            ``loss``, the mean of both, and ``start_logits`` and ``end_logits``, shape (batch, sequence): the lowest
+            number there is at padded positions, so that none of them is ever the answer.
+        """
+        inputs = pack_inputs(
+            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, None
+        )
+        states, hidden_states = self._encode(inputs, output_hidden_states)
+        logits = inputs.restore(self.qa_outputs(states))
+        if (real := inputs.batch.key_mask) is not None:
+            logits = logits.masked_fill(~real[..., None], torch.finfo(logits.dtype).min)
+        start, end = logits.unbind(-1)
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = (_position_loss(start, start_positions) + _position_loss(end, end_positions)) / 2
+        result = QuestionAnsweringModelOutput(loss, start, end, hidden_states)
+        return result if self._wants_dict(return_dict) else result.to_tuple()
+
+
+def _position_loss(logits: Tensor, positions: Tensor) -> Tensor:
+    """Cross-entropy over the tokens of a sentence; positions outside of it are left out, as ``transformers`` does."""
+    length = logits.shape[1]
+    return functional.cross_entropy(logits, positions.view(-1).clamp(0, length), ignore_index=length)

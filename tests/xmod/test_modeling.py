@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import permutations, product
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import XmodConfig
 
 import swissxmod
-from swissxmod import UserError, XmodForMaskedLM, XmodForTokenClassification, XmodModel
+from swissxmod import UserError, XmodForMaskedLM, XmodForQuestionAnswering, XmodForTokenClassification, XmodModel
+from swissxmod.xmod.packing import pack_rows
 
 NAMES = ["XmodModel", "XmodForMaskedLM", "XmodForTokenClassification", "XmodForSequenceClassification"]
 SWITCHES = ["pre_norm", "ln_before_adapter", "adapter_layer_norm", "adapter_reuse_layer_norm"]
@@ -65,25 +66,109 @@ def test_equals_transformers_for_every_switch(name: str, switches: tuple[bool, .
             assert_same(layer, other, mask)
 
 
-@settings(deadline=None, max_examples=15)
+@st.composite
+def configs(draw: st.DrawFn) -> XmodConfig:
+    switches = {switch: draw(st.booleans()) for switch in SWITCHES}
+    heads = draw(st.sampled_from([1, 2, 4]))
+    return config(
+        draw(st.sampled_from([1, 4, 81])),
+        hidden_size=heads * draw(st.sampled_from([4, 8, 20])),
+        num_attention_heads=heads,
+        num_hidden_layers=draw(st.integers(1, 3)),
+        adapter_reduction_factor=draw(st.sampled_from([1, 2, 3])),
+        hidden_act=draw(st.sampled_from(["gelu", "relu", "gelu_new"])),
+        layer_norm_eps=draw(st.sampled_from([1e-12, 1e-5])),
+        **switches,
+    )
+
+
+@settings(deadline=None, max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
-    n_languages=st.sampled_from([1, 4, 81]),
-    factor=st.sampled_from([1, 2, 8]),
-    lengths=st.lists(st.integers(1, 38), min_size=1, max_size=6),
+    config=configs(),
+    name=st.sampled_from(["XmodModel", "XmodForMaskedLM", "XmodForTokenClassification"]),
+    lengths=st.lists(st.one_of(st.just(1), st.just(38), st.integers(1, 38)), min_size=1, max_size=6),
     left=st.booleans(),
-    data=st.data(),
+    per_token=st.booleans(),
+    seed=st.integers(0, 2**16),
 )
-def test_equals_transformers_for_any_lengths_and_languages(
-    n_languages: int, factor: int, lengths: list[int], left: bool, data: st.DataObject
+def test_equals_transformers_for_any_config_lengths_and_languages(
+    config: XmodConfig, name: str, lengths: list[int], left: bool, per_token: bool, seed: int
 ) -> None:
-    theirs, ours = pair("XmodModel", config(n_languages, adapter_reduction_factor=factor))
+    torch.manual_seed(seed)
+    theirs, ours = pair(name, config)
     ids, mask = batch(lengths, max(lengths))
     if left:
         ids, mask = ids.flip(1), mask.flip(1)
-    languages = torch.tensor([data.draw(st.integers(0, n_languages - 1)) for _ in lengths])
+    languages = torch.randint(len(config.languages), ids.shape if per_token else ids.shape[:1])
+    outputs, weights = [], torch.randn(100)
+    for model in (theirs, ours):
+        states = model(ids, attention_mask=mask, lang_ids=languages)[0]
+        # Not a norm: the squares of normalised states add up to a constant, with rounding errors for gradients.
+        (states * weights[: states.shape[-1]])[mask].mean().backward()
+        outputs.append(states.detach())
+    scale = max(1.0, float(outputs[0][mask].abs().max()))
+    assert_same(*outputs, mask, 1e-5 * scale)
+    assert_same_gradients(theirs, ours)
+
+
+def assert_same_gradients(theirs: torch.nn.Module, ours: torch.nn.Module) -> None:
+    """Equal to 1e-4 of the largest gradient of the same tensor."""
+    expected = dict(theirs.named_parameters())
+    for key, parameter in ours.named_parameters():
+        reference = expected[key].grad
+        if parameter.grad is None:
+            # The adapter of a language that does not occur: theirs multiplies an empty batch, ours does not touch it.
+            assert reference is None or not reference.any(), key
+            continue
+        largest = float(reference.abs().max())
+        # A bias that cancels out in a softmax has rounding errors for gradients.
+        atol = 1e-6 if key.endswith(("key.bias", "qa_outputs.bias")) else 1e-4 * largest
+        torch.testing.assert_close(parameter.grad, reference, rtol=0, atol=atol, msg=key)
+
+
+@pytest.mark.parametrize("order", permutations(range(3)))
+def test_languages_may_change_within_a_sentence_in_any_order(order: tuple[int, ...]) -> None:
+    theirs, ours = pair("XmodForMaskedLM", config())
+    ids, mask = batch([17, 9, 12])
+    switched = torch.tensor(order).repeat_interleave(6)[:17].expand(3, 17).clone()
+    switched[1] = torch.tensor(order * 6)[:17]
+    switched[2] = 3
+    for model in (theirs, ours):
+        model(ids, attention_mask=mask, lang_ids=switched).logits[mask].pow(3).mean().backward()
     with torch.no_grad():
-        expected, found = (m(ids, attention_mask=mask, lang_ids=languages).last_hidden_state for m in (theirs, ours))
-    assert_same(expected, found, mask)
+        assert_same(*(model(ids, attention_mask=mask, lang_ids=switched).logits for model in (theirs, ours)), mask)
+    assert_same_gradients(theirs, ours)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_packed_batch_gives_what_the_padded_one_gives(name: str) -> None:
+    _, model = pair(name, config())
+    rows = [list(range(4, 4 + length)) for length in (5, 1, 17, 5, 9)]
+    languages = [2, 0, 2, 1, 0]
+    ids, mask = torch.full((5, 17), 1), torch.zeros(5, 17)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)], mask[number, : len(row)] = torch.tensor(row), 1
+    padded = model(ids, mask, torch.tensor(languages), output_hidden_states=True)
+    tokens, packed = pack_rows(rows, languages)
+    found = model(tokens, packed=packed, output_hidden_states=True)
+    assert tokens.shape == (37,)
+    for expected, there in zip(padded.values(), found.values(), strict=True):
+        for grid, flat in zip(*((v if isinstance(v, tuple) else (v,)) for v in (expected, there)), strict=True):
+            if flat.shape[0] == len(rows):
+                torch.testing.assert_close(flat, grid, atol=1e-5, rtol=0)
+                continue
+            for number, part in enumerate(packed.split(flat)):
+                torch.testing.assert_close(part, grid[number, : len(rows[number])], atol=1e-5, rtol=0)
+
+
+def test_eager_attention_gives_the_same() -> None:
+    ids, mask = batch([17, 5, 9])
+    model = XmodModel(config()).eval()
+    expected = model(ids, mask, torch.tensor([2, 0, 1])).last_hidden_state
+    model.set_attn_implementation("eager")
+    found = model(ids, mask, torch.tensor([2, 0, 1])).last_hidden_state
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert XmodModel(config(attn_implementation="eager")).config._attn_implementation == "eager"
 
 
 def test_without_a_mask_padding_counts_as_text() -> None:
@@ -122,14 +207,7 @@ def test_loss_and_gradients_equal_transformers(name: str) -> None:
         loss.backward()
         losses.append(loss.detach())
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=1e-6)
-    expected = dict(theirs.named_parameters())
-    for key, parameter in ours.named_parameters():
-        reference = expected[key].grad
-        if parameter.grad is None:
-            # The adapter of a language that does not occur: theirs multiplies an empty batch, ours does not touch it.
-            assert reference is None or not reference.any()
-        else:
-            torch.testing.assert_close(parameter.grad, reference, rtol=1e-4, atol=1e-6)
+    assert_same_gradients(theirs, ours)
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -165,19 +243,47 @@ def test_bfloat16_gradients_are_close_to_float32() -> None:
     assert cosine > 0.98
 
 
+def test_question_answering_equals_transformers(tmp_path: Path) -> None:
+    theirs, ours = pair("XmodForQuestionAnswering", config(num_labels=2))
+    ids, _ = batch([17, 17, 17])
+    starts, ends = torch.tensor([0, 16, 40]), torch.tensor([3, 99, 5])
+    for model in (theirs, ours):
+        output = model(ids, lang_ids=torch.tensor([2, 0, 2]), start_positions=starts, end_positions=ends)
+        output.loss.backward()
+        model.found = [output.loss, output.start_logits, output.end_logits]
+    for expected, found in zip(theirs.found, ours.found, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert_same_gradients(theirs, ours)
+    ours.save_pretrained(tmp_path)
+    _, info = transformers.XmodForQuestionAnswering.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+
+
+def test_padding_is_never_an_answer() -> None:
+    theirs, ours = pair("XmodForQuestionAnswering", config(num_labels=2))
+    ids, mask = batch([17, 5])
+    expected, found = (model(ids, attention_mask=mask, lang_ids=torch.tensor([1, 0])) for model in (theirs, ours))
+    torch.testing.assert_close(found.start_logits[mask], expected.start_logits[mask], atol=1e-5, rtol=0)
+    assert (found.end_logits[1].softmax(-1)[5:] == 0).all()
+
+
+def test_question_answering_needs_two_scores() -> None:
+    with pytest.raises(UserError, match="num_labels is 5"):
+        XmodForQuestionAnswering(config())
+
+
 def test_logits_where_there_is_a_label() -> None:
     model = XmodForMaskedLM(config())
     ids, mask = batch([17, 5])
     labels = torch.full_like(ids, -100)
-    labels[0, 3], labels[1, 2] = 8, 9
-    languages = torch.tensor([0, 1])
-    model.eval()
-    full = model(ids, mask, languages, labels=labels)
-    assert full.logits.shape == (2, 17, 97)
+    labels[0, 3], labels[1, 2], labels[0, 9] = 8, 9, 11
+    languages = torch.tensor([1, 0])  # packed the other way round
+    full = model.eval()(ids, mask, languages, labels=labels)
     sparse = model(ids, mask, languages, labels=labels, logits_at="labels")
     torch.testing.assert_close(sparse.logits, full.logits[labels >= 0])
     torch.testing.assert_close(sparse.loss, full.loss)
-    assert model.train()(ids, mask, languages, labels=labels).logits.shape == (2, 97)
+    assert full.logits.shape == (2, 17, 97)
+    assert model.train()(ids, mask, languages, labels=labels).logits.shape == (3, 97)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -240,6 +346,20 @@ def test_bad_input_is_named(inputs: dict[str, Tensor], message: str) -> None:
     ids, _ = batch([17, 5])
     with pytest.raises(UserError, match=message):
         XmodModel(config())(ids, **inputs)
+
+
+def test_bad_packed_input_is_named() -> None:
+    model = XmodModel(config())
+    ids, packed = pack_rows([[5, 6, 7], [8, 9]], [0, 1])
+    with pytest.raises(UserError, match="leave out attention_mask, lang_ids"):
+        model(ids, packed=packed, lang_ids=torch.tensor([0, 1]))
+    with pytest.raises(UserError, match="5 tokens, found an input of 4"):
+        model(ids[:4], packed=packed)
+    with pytest.raises(UserError, match="between 0 and 3, found 0 to 4"):
+        model(torch.tensor([5, 6]), packed=pack_rows([[5], [6]], [0, 4])[1])
+    ids, packed = pack_rows([[5] * 39], [0])
+    with pytest.raises(UserError, match="39 tokens is longer than the 38 positions"):
+        model(ids, packed=packed)
 
 
 def test_too_long_a_sequence_is_named() -> None:
