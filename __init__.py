@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from .tasks.ner import finetune_ner, tag_sentences
     from .tasks.word_alignment import align_words
     from .tokenizer.training import train_vocabulary
-    from .xmod.checkpoints import load_model, load_tokenizer, load_with_tokenizer
+    from .xmod.checkpoints import load, load_model, load_tokenizer, load_with_tokenizer
+    from .xmod.encoding import encode
     from .xmod.modeling import (
         XmodForMaskedLM,
         XmodForQuestionAnswering,
@@ -54,7 +55,8 @@ _HOMES = {
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.word_alignment": ["align_words"],
     "tokenizer.training": ["train_vocabulary"],
-    "xmod.checkpoints": ["load_model", "load_tokenizer", "load_with_tokenizer"],
+    "xmod.checkpoints": ["load", "load_model", "load_tokenizer", "load_with_tokenizer"],
+    "xmod.encoding": ["encode"],
     "xmod.modeling": [
         "XmodForMaskedLM", "XmodForQuestionAnswering", "XmodForSequenceClassification", "XmodForTokenClassification",
         "XmodModel",

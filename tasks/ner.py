@@ -30,6 +30,7 @@ from ..xmod.checkpoints import is_hub_name, load_with_tokenizer, read_history, s
 from ..xmod.inference import Pieces, count_windowed, cut_words, pad_batch, run_pieces, window_size, windows
 from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForTokenClassification
+from ..xmod.packing import PackedBatch
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
 from .conll import OUTSIDE, TaggedSentence, entity_types, read_conll, repair
 from .ner_scores import entity_counts, f1
@@ -258,16 +259,17 @@ def tag_sentences(
         UserError: if the model has no adapter for the language.
     """
     cut = cut_words(tokenizer, sentences)
-
-    def label_scores(**batch: Tensor) -> Tensor:
-        return model(**batch).logits
-
-    scores = run_pieces(model, tokenizer, cut, language, label_scores, title=f"tag {language}")
     names = model.config.id2label
-    tags, dropped = [], 0
-    for words, pieces, rows in zip(sentences, cut, scores, strict=True):
-        first = pieces.first_pieces()
-        best = rows.argmax(dim=-1).tolist()
-        tags.append(repair([names[best[first[i]]] if i in first else OUTSIDE for i in range(len(words))]))
-        dropped += len(words) - len(first)
-    return Tagging(tags, windowed=count_windowed(model, cut), dropped=dropped)
+
+    def label_scores(input_ids: Tensor, packed: PackedBatch) -> Tensor:
+        return model(input_ids, packed=packed).logits
+
+    def tag(number: int, scores: Tensor) -> list[str]:
+        first, best = cut[number].first_pieces(), scores.argmax(dim=-1).tolist()
+        words = range(len(sentences[number]))
+        return repair([names[best[first[i]]] if i in first else OUTSIDE for i in words])
+
+    ids = [pieces.ids for pieces in cut]
+    tags = run_pieces(model, tokenizer, ids, language, label_scores, tag, title=f"tag {language}")
+    dropped = sum(len(words) - len(pieces.first_pieces()) for words, pieces in zip(sentences, cut, strict=True))
+    return Tagging(tags, windowed=count_windowed(model, ids), dropped=dropped)

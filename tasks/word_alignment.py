@@ -24,6 +24,7 @@ from ..settings import AlignWords
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import Pieces, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
+from ..xmod.packing import PackedBatch
 
 Links = set[tuple[int, int]]
 CHUNK = 1000
@@ -134,15 +135,18 @@ def word_vectors(
     model: XmodModel, tokenizer: PreTrainedTokenizerFast, sentences: Sequence[Sequence[str]], language: str
 ) -> WordVectors:
     """The mean of the states of each word's pieces, for every layer; zero for a word without a piece."""
-
-    def all_layers(**batch: Tensor) -> Tensor:
-        return torch.stack(model(**batch, output_hidden_states=True).hidden_states, dim=2)
-
     cut = cut_words(tokenizer, sentences)
-    states = run_pieces(model, tokenizer, cut, language, all_layers, title=f"encode {language}")
+
+    def all_layers(input_ids: Tensor, packed: PackedBatch) -> Tensor:
+        return torch.stack(model(input_ids, packed=packed, output_hidden_states=True).hidden_states, dim=1)
+
+    def words(number: int, states: Tensor) -> Tensor:
+        return _words(states, cut[number], len(sentences[number]))
+
+    ids = [pieces.ids for pieces in cut]
     return WordVectors(
-        [_words(rows, pieces, len(words)) for rows, pieces, words in zip(states, cut, sentences, strict=True)],
-        windowed=count_windowed(model, cut),
+        run_pieces(model, tokenizer, ids, language, all_layers, words, title=f"encode {language}"),
+        windowed=count_windowed(model, ids),
         dropped=sum(len(words) - len(set(pieces.words)) for pieces, words in zip(cut, sentences, strict=True)),
     )
 

@@ -14,14 +14,31 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
 
 from ..errors import UserError
 from ..files import CURVE, content_hash, existing_folder, new_folder, read_json, write_json
-from .modeling import XmodPreTrainedModel
+from .modeling import (
+    XmodForMaskedLM,
+    XmodForQuestionAnswering,
+    XmodForSequenceClassification,
+    XmodForTokenClassification,
+    XmodModel,
+    XmodPreTrainedModel,
+)
 
 HISTORY = "swissxmod.json"
 ROLES = ("bos_token", "eos_token", "pad_token", "unk_token", "mask_token")
+CLASSES: dict[str, type[XmodPreTrainedModel]] = {
+    kind.__name__: kind
+    for kind in (
+        XmodModel,
+        XmodForMaskedLM,
+        XmodForTokenClassification,
+        XmodForSequenceClassification,
+        XmodForQuestionAnswering,
+    )
+}
 _HASHED = {"config.json", "tokenizer.json"}
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 History = list[dict[str, Any]]
@@ -42,12 +59,12 @@ def load_partly(
     source: str | Path,
     **kwargs: Any,  # noqa: ANN401
 ) -> tuple[ModelT, list[str]]:
-    """Load a model in float32 from a folder or hub name, and name the weights that were missing and started random.
+    """Load a model from a folder or hub name, and name the weights that were missing and started random.
 
     Args:
         model_class: a class of ours or of ``transformers``.
         source: folder or hub name.
-        kwargs: passed to ``from_pretrained``.
+        kwargs: passed to ``from_pretrained``; ``dtype`` is float32 by default.
 
     Raises:
         UserError: if the folder or a file is missing or damaged, or a weight has the wrong shape.
@@ -58,7 +75,7 @@ def load_partly(
             raise UserError(f"{path}: expected a JSON object")
     try:
         model, info = model_class.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+            source, output_loading_info=True, ignore_mismatched_sizes=True, **({"dtype": torch.float32} | kwargs)
         )
     except Exception as error:  # a config or weights can be wrong in more ways than the libraries have classes for
         raise UserError(
@@ -76,7 +93,7 @@ def load_model(
     new_parts: Sequence[str] = (),
     **kwargs: Any,  # noqa: ANN401
 ) -> ModelT:
-    """Load a whole model in float32 from a folder or hub name; see :func:`load_partly`.
+    """Load a whole model from a folder or hub name; see :func:`load_partly`.
 
     Args:
         new_parts: prefixes of weights that may be missing (a head to train).
@@ -92,6 +109,39 @@ def load_model(
             "not a checkpoint of this kind, or an incomplete one"
         )
     return model
+
+
+def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrainedModel:
+    """Load whatever X-MOD model a folder or hub name holds, ready to compute with.
+
+    Args:
+        source: a folder or hub name of ours or of ``transformers``; its config names the class.
+        dtype: of the weights; :attr:`torch.bfloat16` halves their memory (for its error see docs/how-it-is-fast.md).
+
+    Returns:
+        the model in evaluation mode, on the processor.
+
+    Raises:
+        UserError: if it is no X-MOD model, has a head that there is no class for, or cannot be loaded.
+    """
+    if not is_hub_name(source):
+        read_json(existing_folder(source) / "config.json")
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except Exception as error:  # a config can be wrong in more ways than the library has classes for
+        raise UserError(f"{_named(source)}: the config cannot be read: {_first_line(error)}") from error
+    if config.model_type != XmodConfig.model_type:
+        raise UserError(
+            f"{source}: expected an X-MOD model, found a {config.model_type!r} one; "
+            "`swissxmod model modularise` makes X-MOD of RoBERTa and XLM-R"
+        )
+    architecture = (config.architectures or [XmodModel.__name__])[0]
+    if architecture not in CLASSES:
+        raise UserError(
+            f"{source}: there is no class for its head, {architecture} (have: {', '.join(CLASSES)}); "
+            "load_model(XmodModel, ...) loads the encoder alone"
+        )
+    return load_model(CLASSES[architecture], source, dtype=dtype).eval()
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:

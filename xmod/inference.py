@@ -1,9 +1,11 @@
-"""Running a model over many sentences of any length: sorted into even batches, long ones in overlapping windows."""
+"""Running a model over many sentences of any length: sorted and packed, long ones in overlapping windows."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,9 +14,10 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from .modeling import XmodPreTrainedModel
+from .packing import pack_rows
 
-TOKEN_BUDGET = 4096
 OVERLAP_SHARE = 0.25
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,10 @@ def window_size(model: XmodPreTrainedModel) -> int:
     return model.base_model.max_tokens - 2
 
 
-def count_windowed(model: XmodPreTrainedModel, sentences: Sequence[Pieces]) -> int:
+def count_windowed(model: XmodPreTrainedModel, sentences: Sequence[Sequence[int]]) -> int:
     """Sentences that are longer than the model's positions and so read in windows."""
     longest = window_size(model)
-    return sum(len(sentence.ids) > longest for sentence in sentences)
+    return sum(len(sentence) > longest for sentence in sentences)
 
 
 def pad_batch(rows: Sequence[Sequence[int]], padding_id: int) -> tuple[Tensor, Tensor]:
@@ -95,61 +98,86 @@ def pad_batch(rows: Sequence[Sequence[int]], padding_id: int) -> tuple[Tensor, T
     return ids, (torch.arange(longest)[None, :] < lengths[:, None]).long()
 
 
+def token_budget(device: torch.device) -> int:
+    """Tokens to compute at once: what stays in a processor's caches, or fills a graphics card."""
+    return 2048 if device.type == "cpu" else 32_768
+
+
 @torch.no_grad()
 def run_pieces(
     model: XmodPreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
-    sentences: Sequence[Pieces],
-    language: str,
+    sentences: Sequence[Sequence[int]],
+    languages: str | Sequence[str],
     forward: Callable[..., Tensor],
+    finish: Callable[[int, Tensor], ResultT],
     *,
     title: str = "",
-) -> list[Tensor]:
+) -> list[ResultT]:
     """What ``forward`` computes for every piece of every sentence, in the order given.
+
+    Sentences are sorted by language and length and computed as many at once as :func:`token_budget` allows, so that
+    neither padding nor memory grows with the corpus.
 
     Args:
         model: in evaluation mode afterwards.
         tokenizer: of the model.
-        sentences: cut sentences of any length, empty ones too.
-        language: of all sentences.
-        forward: takes ``input_ids``, ``attention_mask`` and ``lang_ids``, returns (batch, sequence, ...).
+        sentences: ids of the pieces of each, special ones left out; of any length, empty ones too.
+        languages: of all sentences, or one for each.
+        forward: takes ``input_ids`` and ``packed``, returns (n, ...).
+        finish: takes the number of a sentence and its rows, (pieces, ...), on the processor, as soon as they are there;
+            what it returns is kept.
         title: of the progress bar.
 
     Returns:
-        for each sentence a tensor of shape (pieces, ...).
+        what ``finish`` made of each sentence.
+
+    Raises:
+        UserError: if the model has no adapter for a language, or languages and sentences differ in number.
     """
     model.eval()
-    number = model.language_id(language)
-    jobs = [(i, w) for i, sentence in enumerate(sentences) for w in windows(len(sentence.ids), window_size(model))]
-    kept: dict[tuple[int, int], Tensor] = {}
-    begin, end, padding = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
-    with tqdm(total=len(jobs), desc=title, unit="sentence", disable=None, leave=False) as bar:
-        for batch in _even_batches(jobs):
-            ids, mask = pad_batch([[begin, *sentences[i].ids[w.start : w.stop], end] for i, w in batch], padding)
-            lang_ids = torch.full((len(batch),), number)
-            device = model.device
-            states = forward(
-                input_ids=ids.to(device), attention_mask=mask.to(device), lang_ids=lang_ids.to(device)
-            ).cpu()
-            for (i, w), row in zip(batch, states, strict=True):
-                # Place 0 of the row is <s>.
-                kept[i, w.start] = row[1 + w.keep_start - w.start : 1 + w.keep_stop - w.start].clone()
-            bar.update(len(batch))
-    parts: list[list[Tensor]] = [[] for _ in sentences]
-    for i, w in jobs:
-        parts[i].append(kept[i, w.start])
-    return [torch.cat(rows) for rows in parts]
+    numbers = _language_ids(model, languages, len(sentences))
+    size = window_size(model)
+    jobs = [(i, w) for i, sentence in enumerate(sentences) for w in windows(len(sentence), size)]
+    jobs.sort(key=lambda job: (numbers[job[0]], job[1].start - job[1].stop))
+    waiting = Counter(i for i, _ in jobs)
+    parts: dict[int, dict[int, Tensor]] = defaultdict(dict)
+    results: dict[int, ResultT] = {}
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    with tqdm(total=len(sentences), desc=title, unit="sentence", disable=None, leave=False) as bar:
+        for batch in _batches(jobs, token_budget(model.device)):
+            rows = [[begin, *sentences[i][w.start : w.stop], end] for i, w in batch]
+            ids, packed = pack_rows(rows, [numbers[i] for i, _ in batch])
+            states = forward(input_ids=ids.to(model.device), packed=packed.to(model.device)).cpu()
+            for (i, w), row in zip(batch, packed.split(states), strict=True):
+                # Place 0 of the row is <s>. A copy, so that the batch does not live on in it.
+                parts[i][w.start] = row[1 + w.keep_start - w.start : 1 + w.keep_stop - w.start].clone()
+                waiting[i] -= 1
+                if not waiting[i]:
+                    results[i] = finish(i, torch.cat([part for _, part in sorted(parts.pop(i).items())]))
+                    bar.update()
+    return [results[i] for i in range(len(sentences))]
 
 
-def _even_batches(jobs: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
-    """Jobs from the longest to the shortest, as many at once as the token budget allows."""
+def _language_ids(model: XmodPreTrainedModel, languages: str | Sequence[str], count: int) -> list[int]:
+    if isinstance(languages, str):
+        return [model.language_id(languages)] * count
+    if len(languages) != count:
+        raise UserError(f"expected a language for each of {count} sentences, found {len(languages)}")
+    numbers = {language: model.language_id(language) for language in set(languages)}
+    return [numbers[language] for language in languages]
+
+
+def _batches(jobs: Sequence[tuple[int, Window]], budget: int) -> Iterator[list[tuple[int, Window]]]:
+    """Jobs in order, as many at once as the token budget allows, and at least one."""
     batch: list[tuple[int, Window]] = []
-    longest = 0
-    for job in sorted(jobs, key=lambda job: job[1].start - job[1].stop):
-        longest = max(longest, job[1].stop - job[1].start + 2)
-        if batch and longest * (len(batch) + 1) > TOKEN_BUDGET:
+    total = 0
+    for job in jobs:
+        tokens = job[1].stop - job[1].start + 2
+        if batch and total + tokens > budget:
             yield batch
-            batch, longest = [], job[1].stop - job[1].start + 2
+            batch, total = [], 0
         batch.append(job)
+        total += tokens
     if batch:
         yield batch

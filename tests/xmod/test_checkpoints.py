@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
+import transformers
 
-from swissxmod import UserError, XmodForMaskedLM, XmodForTokenClassification, load_model, load_with_tokenizer
-from swissxmod.files import new_folder
-from swissxmod.xmod.checkpoints import is_hub_name, languages_seen
+import swissxmod
+from swissxmod import UserError, XmodForMaskedLM, XmodForTokenClassification, load, load_model, load_with_tokenizer
+from swissxmod.files import new_folder, read_json, write_json
+from swissxmod.xmod.checkpoints import CLASSES, is_hub_name, languages_seen
 
 
 @pytest.fixture
@@ -54,6 +58,48 @@ def test_a_missing_head_is_an_error_unless_it_is_to_be_trained(folder: Path) -> 
     with pytest.raises(UserError, match=r"2 weights of XmodForTokenClassification are missing, such as 'classifier"):
         load_model(XmodForTokenClassification, folder)
     load_model(XmodForTokenClassification, folder, new_parts=("classifier.",))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("writer", [transformers, swissxmod])
+def test_load_picks_the_class_that_the_folder_names(name: str, writer: ModuleType, folder: Path) -> None:
+    config = load(folder).config
+    config.num_labels = 2
+    written = getattr(writer, name)(config).eval()
+    written.save_pretrained(folder)
+    model = load(folder)
+    assert type(model) is getattr(swissxmod, name) and not model.training
+    ids, lang_ids = torch.randint(5, 90, (2, 9)), torch.tensor([3, 0])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model(ids, lang_ids=lang_ids)[0], written(ids, lang_ids=lang_ids)[0], atol=1e-5, rtol=0
+        )
+
+
+def test_load_names_what_it_cannot_load(folder: Path, tmp_path: Path) -> None:
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", config | {"architectures": ["XmodForCausalLM"]})
+    with pytest.raises(UserError, match="no class for its head, XmodForCausalLM"):
+        load(folder)
+    write_json(folder / "config.json", config | {"model_type": "xlm-roberta"})
+    with pytest.raises(UserError, match=r"found a 'xlm-roberta' one; .* modularise"):
+        load(folder)
+    write_json(folder / "config.json", {"model_type": "made-up"})
+    with pytest.raises(UserError, match="the config cannot be read"):
+        load(folder)
+    with pytest.raises(UserError, match="no such folder"):
+        load(tmp_path / "nothing")
+
+
+def test_bfloat16_weights_stay_close(folder: Path) -> None:
+    ids, lang_ids = torch.randint(5, 90, (8, 17)), torch.randint(0, 4, (8,))
+    exact, rounded = (load(folder, dtype=dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert {parameter.dtype for parameter in rounded.parameters()} == {torch.bfloat16}
+    with torch.no_grad():
+        expected, found = (
+            model.roberta(ids, lang_ids=lang_ids).last_hidden_state.float() for model in (exact, rounded)
+        )
+    assert torch.cosine_similarity(expected, found, dim=-1).min() > 0.999
 
 
 def test_a_tokenizer_with_more_pieces_than_rows_is_refused(folder: Path) -> None:

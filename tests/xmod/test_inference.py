@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from swissxmod import UserError, XmodModel, load_model
-from swissxmod.xmod.inference import Pieces, cut_words, run_pieces, windows
+from swissxmod.xmod import inference
+from swissxmod.xmod.inference import cut_words, run_pieces, windows
+from swissxmod.xmod.packing import PackedBatch
 
 
 @given(length=st.integers(0, 300), size=st.integers(2, 64))
@@ -37,30 +40,67 @@ def encoder(model_folder: Path) -> XmodModel:
     return load_model(XmodModel, model_folder, add_pooling_layer=False).eval()
 
 
-def states(encoder: XmodModel) -> object:
-    return lambda **batch: encoder(**batch).last_hidden_state
+def states(encoder: XmodModel, calls: list[int] | None = None) -> Callable[..., Tensor]:
+    def forward(input_ids: Tensor, packed: PackedBatch) -> Tensor:
+        if calls is not None:
+            calls.append(len(input_ids))
+        return encoder(input_ids, packed=packed).last_hidden_state
+
+    return forward
 
 
+def rows(_: int, states: Tensor) -> Tensor:
+    return states
+
+
+@given(lengths=st.lists(st.integers(0, 60), max_size=12), data=st.data())
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_results_come_in_the_order_given_and_equal_single_runs(
-    encoder: XmodModel, tokenizer: PreTrainedTokenizerFast
+    encoder: XmodModel, tokenizer: PreTrainedTokenizerFast, lengths: list[int], data: st.DataObject
 ) -> None:
-    sentences = [Pieces(tuple(range(4, 4 + n)), tuple(range(n))) for n in (3, 17, 1, 9, 0, 17)]
-    together = run_pieces(encoder, tokenizer, sentences, "rm", states(encoder))
-    for sentence, found in zip(sentences, together, strict=True):
-        ids = torch.tensor([[tokenizer.bos_token_id, *sentence.ids, tokenizer.eos_token_id]])
-        with torch.no_grad():
-            expected: Tensor = encoder(ids, lang_ids=torch.tensor([3])).last_hidden_state[0, 1:-1]
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    languages = [data.draw(st.sampled_from(["de", "rm", "fr-CH"])) for _ in lengths]
+    sentences = [[4 + (number + place) % 90 for place in range(length)] for number, length in enumerate(lengths)]
+    together = run_pieces(encoder, tokenizer, sentences, languages, states(encoder), rows)
+    for sentence, language, found in zip(sentences, languages, together, strict=True):
+        kept = []
+        for w in windows(len(sentence), 18):
+            ids = torch.tensor([[tokenizer.bos_token_id, *sentence[w.start : w.stop], tokenizer.eos_token_id]])
+            with torch.no_grad():
+                window = encoder(ids, lang_ids=torch.tensor([encoder.language_id(language)])).last_hidden_state[0, 1:-1]
+            kept.append(window[w.keep_start - w.start : w.keep_stop - w.start])
+        torch.testing.assert_close(found, torch.cat(kept), atol=1e-5, rtol=1e-5)
 
 
-def test_long_sentences_lose_no_piece(encoder: XmodModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    long = Pieces(tuple(4 + i % 200 for i in range(100)), tuple(range(100)))
-    (found,) = run_pieces(encoder, tokenizer, [long], "rm", states(encoder))
-    assert found.shape == (100, 32)
-    with torch.no_grad():
-        ids = torch.tensor([[tokenizer.bos_token_id, *long.ids[:18], tokenizer.eos_token_id]])
-        window = encoder(ids, lang_ids=torch.tensor([3])).last_hidden_state[0, 1:-1]
-    torch.testing.assert_close(found[:16], window[:16], atol=1e-5, rtol=1e-5)
+def test_no_call_takes_more_than_the_budget(
+    encoder: XmodModel, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "token_budget", lambda device: 50)
+    sentences = [[5] * (number % 19) for number in range(200)]
+    calls: list[int] = []
+    run_pieces(encoder, tokenizer, sentences, "rm", states(encoder, calls), rows)
+    assert sum(calls) == sum(len(sentence) + 2 for sentence in sentences)
+    assert max(calls) <= 50 and min(calls[:-1]) > 50 - 20
+
+
+def test_a_sentence_is_finished_as_soon_as_its_pieces_are_there(
+    encoder: XmodModel, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "token_budget", lambda device: 30)
+    calls: list[int] = []
+    done: list[int] = []
+
+    def finish(number: int, states: Tensor) -> int:
+        done.append(len(calls))
+        return len(states)
+
+    counts = run_pieces(encoder, tokenizer, [[5] * 60, *[[6] * 8] * 9], "rm", states(encoder, calls), finish)
+    assert counts == [60, *[8] * 9]
+    assert done[0] < done[-1]
+
+
+def test_a_language_for_every_sentence_or_one_for_all(encoder: XmodModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(UserError, match="for each of 2 sentences, found 1"):
+        run_pieces(encoder, tokenizer, [[5], [6]], ["rm"], states(encoder), rows)
 
 
 def test_words_know_their_pieces(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -1,0 +1,87 @@
+"""Vectors of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, overload
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from ..errors import UserError
+from .inference import run_pieces
+from .modeling import XmodPreTrainedModel
+from .packing import PackedBatch
+
+
+@overload
+def encode(
+    model: XmodPreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    language: str | Sequence[str],
+    *,
+    pooling: Literal["mean"] = "mean",
+    layer: int = -1,
+) -> Tensor: ...
+
+
+@overload
+def encode(
+    model: XmodPreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    language: str | Sequence[str],
+    *,
+    pooling: Literal["none"],
+    layer: int = -1,
+) -> list[Tensor]: ...
+
+
+def encode(
+    model: XmodPreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    language: str | Sequence[str],
+    *,
+    pooling: Literal["mean", "none"] = "mean",
+    layer: int = -1,
+) -> Tensor | list[Tensor]:
+    """Encode a whole corpus: sorted and packed inside, in the order given outside, with a progress bar on a terminal.
+
+    Args:
+        model: an encoder, or a model with a head, whose encoder is used; in evaluation mode afterwards.
+        tokenizer: of the model.
+        texts: of any length; one longer than the model's positions is read in overlapping windows.
+        language: of all texts, or one for each; a BCP-47 tag or an adapter's key.
+        pooling: "mean" of the pieces, the special ones left out, or "none".
+        layer: whose states: 0 are the embeddings, 1 the first layer, -1 the last.
+
+    Returns:
+        float32 on the processor: shape (texts, hidden), zero for a text without a piece; without pooling one tensor of
+        shape (pieces, hidden) for each text.
+
+    Raises:
+        UserError: if the model has no such adapter or layer, or languages and texts differ in number.
+    """
+    count = model.config.num_hidden_layers + 1
+    if not -count <= layer < count:
+        raise UserError(f"layer: expected {-count} to {count - 1}, found {layer}")
+    if pooling not in ("mean", "none"):
+        raise UserError(f"pooling: expected 'mean' or 'none', found {pooling!r}")
+    encoder = model.base_model
+
+    def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
+        if layer in (-1, count - 1):
+            return encoder(input_ids, packed=packed).last_hidden_state.float()
+        return encoder(input_ids, packed=packed, output_hidden_states=True).hidden_states[layer].float()
+
+    def pool(_: int, rows: Tensor) -> Tensor:
+        return rows if pooling == "none" else rows.sum(dim=0) / max(1, len(rows))
+
+    ids = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+    vectors = run_pieces(model, tokenizer, ids, language, states, pool, title="encode")
+    if pooling == "none":
+        return vectors
+    return torch.stack(vectors) if vectors else torch.zeros(0, model.config.hidden_size)
