@@ -19,6 +19,8 @@ except ImportError:
 Parts = tuple[Tensor, Tensor, Tensor]
 """Query, key and value."""
 WIDEST_FLASH_HEAD = 256
+MANY = 4
+"""Sentences of one length from which on plain products are faster than one fused call in float32."""
 
 
 def attend(parts: Parts, batch: PackedBatch, dropout: float, eager: bool) -> Tensor:
@@ -54,11 +56,11 @@ def by_length(parts: Parts, batch: PackedBatch, dropout: float) -> Tensor:
     sizes = [count * length for count, length in batch.groups]
     # `split` and not slices: the gradient of a slice is a full tensor of zeros, one for each sentence.
     runs = zip(*(part.split(sizes) for part in parts), strict=True)
-    plain = _fused_is_slow(parts[0])
+    compute = _without_fused_bfloat16 if _fused_is_slow(parts[0]) else _fused
     attended = []
-    for (count, length), run in zip(batch.groups, runs, strict=True):
-        query, key, value = (part.unflatten(0, (count, length)).transpose(1, 2) for part in run)
-        attended.append(_attention(query, key, value, None, dropout, plain).transpose(1, 2).flatten(0, 1))
+    for shape, run in zip(batch.groups, runs, strict=True):
+        query, key, value = (part.unflatten(0, shape).transpose(1, 2) for part in run)
+        attended.append(compute(query, key, value, None, dropout).transpose(1, 2).flatten(0, 1))
     return attended[0] if len(attended) == 1 else torch.cat(attended)
 
 
@@ -66,7 +68,7 @@ def on_grid(parts: Parts, batch: PackedBatch, dropout: float, *, plain: bool) ->
     """One call with the padding put back: what it does is independent of the lengths, which suits compilers."""
     query, key, value = (batch.unpack(part).transpose(1, 2) for part in parts)
     mask = None if batch.key_mask is None else batch.key_mask[:, None, None, :]
-    return batch.pack(_attention(query, key, value, mask, dropout, plain).transpose(1, 2))
+    return batch.pack((_plain if plain else _fused)(query, key, value, mask, dropout).transpose(1, 2))
 
 
 def _has_varlen(query: Tensor, dropout: float) -> bool:
@@ -85,11 +87,20 @@ def _fused_is_slow(query: Tensor) -> bool:
     return torch.is_grad_enabled() and query.requires_grad and query.dtype == torch.bfloat16
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, plain: bool) -> Tensor:
-    """Of (batch, heads, sequence, head width); ``mask`` is true where a key may be seen."""
-    if not plain:
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+def _without_fused_bfloat16(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    """Plain products for many sentences at once; one fused call in float32 for few, where calls are what costs."""
+    if len(query) >= MANY:
+        return _plain(query, key, value, mask, dropout)
+    with torch.autocast("cpu", enabled=False):
+        return _fused(query.float(), key.float(), value.float(), mask, dropout).to(query.dtype)
+
+
+def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+
+
+def _plain(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
     return functional.dropout(scores.softmax(-1), dropout) @ value

@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, XmodConfig
 
 from swissxmod import UserError, XmodModel, load_model
 from swissxmod.xmod import inference
@@ -96,6 +96,47 @@ def test_a_sentence_is_finished_as_soon_as_its_pieces_are_there(
     counts = run_pieces(encoder, tokenizer, [[5] * 60, *[[6] * 8] * 9], "rm", states(encoder, calls), finish)
     assert counts == [60, *[8] * 9]
     assert done[0] < done[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads peak memory as Linux tells it")
+def test_ten_thousand_sentences_of_very_different_lengths_need_no_more_memory_than_a_batch(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    config = XmodConfig(
+        vocab_size=600,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=256,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        languages=[f"l{number}" for number in range(81)],
+    )
+    model = XmodModel(config, add_pooling_layer=False)
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.empty(10_000).log_normal_(3.4, 1.2, generator=generator).clamp(0, 2000).long().tolist()
+    sentences = [[5] * length for length in lengths]
+    languages = [f"l{number % 81}" for number in range(10_000)]
+
+    def encode(count: int) -> int:
+        """Peak mebibytes above what there was before."""
+        Path("/proc/self/clear_refs").write_text("5")
+        before = memory("VmRSS")
+        pooled = run_pieces(
+            model, tokenizer, sentences[:count], languages[:count], states(model), lambda _, rows: rows.sum(dim=0)
+        )
+        assert len(pooled) == count and pooled[0].shape == (64,)
+        return memory("VmHWM") - before
+
+    encode(100)
+    # As padded batches of the whole corpus would be: 10,000 x 514 x 64 numbers, more than a gibibyte for one state.
+    assert max(lengths) > 514 and encode(10_000) < 250
+
+
+def memory(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(key))
 
 
 def test_a_language_for_every_sentence_or_one_for_all(encoder: XmodModel, tokenizer: PreTrainedTokenizerFast) -> None:
