@@ -34,7 +34,7 @@ def config(n_languages: int = 4, **changes: object) -> XmodConfig:
 def pair(name: str, config: XmodConfig) -> tuple[torch.nn.Module, torch.nn.Module]:
     """Their model and ours with the same weights."""
     theirs, ours = getattr(transformers, name)(config).eval(), getattr(swissxmod, name)(config).eval()
-    assert list(theirs.state_dict()) == [key for key in theirs.state_dict() if key in ours.state_dict()]
+    assert theirs.state_dict().keys() <= ours.state_dict().keys()
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours
 
@@ -82,7 +82,7 @@ def configs(draw: st.DrawFn) -> XmodConfig:
     )
 
 
-@settings(deadline=None, max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(deadline=None, max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     config=configs(),
     name=st.sampled_from(["XmodModel", "XmodForMaskedLM", "XmodForTokenClassification"]),
