@@ -28,6 +28,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/encoder.py
+	$(BIN)/python benchmarks/ideas.py
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel -q --no-deps -w build/wheel .

@@ -153,7 +153,7 @@ def rows(given: argparse.Namespace, device: str) -> Iterator[Row]:
     """All that was asked for."""
     if "inference" in given.only:
         for hidden in given.hidden:
-            count = given.sentences if hidden < 768 else given.sentences // 4
+            count = given.sentences if hidden < 768 else given.sentences // 8
             yield from inference(hidden, {n: natural_text(count, n) for n in given.languages}, given.rounds, device)
     if "file" in given.only and given.text:
         text = file_text(given.text, given.tokenizer, given.sentences, 4)
@@ -169,7 +169,7 @@ def main() -> None:
     """Run, print, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sentences", type=int, default=256, help="a quarter of it at a hidden size of 768")
+    parser.add_argument("--sentences", type=int, default=512, help="an eighth of it at a hidden size of 768")
     parser.add_argument("--hidden", type=int, nargs="+", default=[384, 768])
     parser.add_argument("--languages", type=int, nargs="+", default=[4, 81])
     parser.add_argument("--only", nargs="+", default=["inference", "file", "pretraining"])

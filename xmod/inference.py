@@ -148,7 +148,7 @@ def run_pieces(
         for batch in _batches(jobs, token_budget(model.device)):
             rows = [[begin, *sentences[i][w.start : w.stop], end] for i, w in batch]
             ids, packed = pack_rows(rows, [numbers[i] for i, _ in batch])
-            states = forward(input_ids=ids.to(model.device), packed=packed.to(model.device)).cpu()
+            states = forward(input_ids=ids.to(model.device), packed=packed).cpu()
             for (i, w), row in zip(batch, packed.split(states), strict=True):
                 # Place 0 of the row is <s>. A copy, so that the batch does not live on in it.
                 parts[i][w.start] = row[1 + w.keep_start - w.start : 1 + w.keep_stop - w.start].clone()

@@ -33,7 +33,7 @@ class PackedInputs:
         return tokens if self.given_packed else self.batch.unpack(tokens)
 
     def pack_labels(self, labels: Tensor) -> Tensor:
-        """Labels in the shape of the caller's inputs to (n,)."""
+        """Labels in the shape of the caller's inputs to (n,); those of padding fall away."""
         return labels if self.given_packed else self.batch.pack(labels)
 
     @torch.compiler.disable
@@ -74,7 +74,8 @@ def pack_inputs(
     else:
         if attention_mask is not None or lang_ids is not None:
             raise UserError("a packed batch has no padding and knows its languages: leave out attention_mask, lang_ids")
-        batch, types = packed, token_type_ids
+        batch = packed if packed.offsets.device == given.device else packed.to(given.device)
+        types = token_type_ids
         positions = _packed_positions(config, batch, given) if position_ids is None else position_ids
     _check_adapters(config, batch)
     return PackedInputs(
