@@ -51,6 +51,7 @@ class Text:
 
     rows: list[list[int]]
     languages: list[int]
+    vocabulary: int
 
     @property
     def pieces(self) -> int:
@@ -79,7 +80,7 @@ def natural_text(sentences: int, languages: int, vocabulary: int = 16_000, seed:
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.empty(sentences).log_normal_(3.4, 0.55, generator=generator).clamp(1, 256).long().tolist()
     rows = [torch.randint(FIRST_PIECE, vocabulary, (length,), generator=generator).tolist() for length in lengths]
-    return Text(rows, torch.randint(languages, (sentences,), generator=generator).tolist())
+    return Text(rows, torch.randint(languages, (sentences,), generator=generator).tolist(), vocabulary)
 
 
 def file_text(path: Path, tokenizer: str, sentences: int, languages: int) -> Text:
@@ -88,7 +89,7 @@ def file_text(path: Path, tokenizer: str, sentences: int, languages: int) -> Tex
         texts = [line.strip() for _, line in zip(range(sentences), lines, strict=False)]
     cut = transformers.AutoTokenizer.from_pretrained(tokenizer)
     rows = cut(texts, add_special_tokens=False, truncation=True, max_length=500)["input_ids"]
-    return Text(rows, [number % languages for number in range(len(rows))])
+    return Text(rows, [number % languages for number in range(len(rows))], len(cut))
 
 
 def median_seconds(runs: dict[Key, Callable[[], object]], rounds: int, device: str) -> dict[Key, float]:

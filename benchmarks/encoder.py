@@ -43,12 +43,12 @@ from swissxmod.xmod.packing import PackedBatch
 Row = dict[str, Any]
 
 
-def pair(hidden: int, languages: int, device: str) -> tuple[Any, Any]:
+def pair(hidden: int, languages: int, vocabulary: int, device: str) -> tuple[Any, Any]:
     """Their tagger and ours with the same weights; in bfloat16 on CUDA."""
     torch.manual_seed(0)
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    theirs = transformers.XmodForTokenClassification(config(hidden, languages)).eval()
-    ours = swissxmod.XmodForTokenClassification(config(hidden, languages)).eval()
+    theirs = transformers.XmodForTokenClassification(config(hidden, languages, vocabulary)).eval()
+    ours = swissxmod.XmodForTokenClassification(config(hidden, languages, vocabulary)).eval()
     ours.load_state_dict(theirs.state_dict())
     return theirs.to(device, dtype), ours.to(device, dtype)
 
@@ -84,7 +84,7 @@ def inference(hidden: int, texts: dict[int, Text], rounds: int, device: str) -> 
     """Tag a text with few and with many adapters; all in turns, so that the two can be compared as well."""
     runs: dict[tuple[int, str], Callable[[], object]] = {}
     for languages, text in texts.items():
-        theirs, ours = pair(hidden, languages, device)
+        theirs, ours = pair(hidden, languages, text.vocabulary, device)
         file_order, by_length = (text.padded(BATCH, device, by_length=sort) for sort in (False, True))
         expected = tag_padded(theirs, file_order)
         assert_equal(tag_padded(ours, file_order), expected)
