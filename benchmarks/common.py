@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -17,6 +17,10 @@ import torch
 import transformers
 from torch import Tensor
 from transformers import XmodConfig
+
+from swissxmod.eval.records import versions
+from swissxmod.files import read_lines
+from swissxmod.xmod.inference import pad_batch
 
 BEGIN, PADDING, END, FIRST_PIECE = 0, 1, 2, 4
 SPECIAL = SimpleNamespace(bos_token_id=BEGIN, eos_token_id=END, pad_token_id=PADDING)
@@ -64,12 +68,10 @@ class Text:
         return [self._batch(order[start : start + size], device) for start in range(0, len(order), size)]
 
     def _batch(self, numbers: Sequence[int], device: str) -> Batch:
-        rows = [[BEGIN, *self.rows[i], END] for i in numbers]
-        width = max(map(len, rows))
-        ids = torch.tensor([row + [PADDING] * (width - len(row)) for row in rows])
+        ids, mask = pad_batch([[BEGIN, *self.rows[i], END] for i in numbers], PADDING)
         batch = {
             "input_ids": ids,
-            "attention_mask": ids.ne(PADDING).long(),
+            "attention_mask": mask,
             "lang_ids": torch.tensor([self.languages[i] for i in numbers]),
         }
         return {name: part.to(device) for name, part in batch.items()}
@@ -85,8 +87,7 @@ def natural_text(sentences: int, languages: int, vocabulary: int = 16_000, seed:
 
 def file_text(path: Path, tokenizer: str, sentences: int, languages: int) -> Text:
     """The first sentences of a file with one a line; the languages of the adapters are dealt out in turn."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        texts = [line.strip() for _, line in zip(range(sentences), lines, strict=False)]
+    texts = [line.strip() for line in islice(read_lines(path), sentences)]
     cut = transformers.AutoTokenizer.from_pretrained(tokenizer)
     rows = cut(texts, add_special_tokens=False, truncation=True, max_length=500)["input_ids"]
     return Text(rows, [number % languages for number in range(len(rows))], len(cut))
@@ -121,13 +122,7 @@ def matrix_peak() -> float:
 def machine(device: str) -> dict[str, Any]:
     """What to write beside every number."""
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
-    return {
-        "device": name,
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
+    return {"device": name, "threads": torch.get_num_threads()} | versions()
 
 
 def _processor() -> str:

@@ -111,7 +111,7 @@ def inference(hidden: int, texts: dict[int, Text], rounds: int, device: str) -> 
 
 
 def pretraining(plan: str, shape: str, rounds: int, device: str) -> Row:
-    """A step of both, and ours under autocast; the losses and what the embeddings learn must agree."""
+    """A step of both, whose losses must agree, and of ours under autocast."""
     batch = masked(shape, device)
     precision = "bfloat16" if device == "cuda" else "float32"
     steps = {side: make_step(side, plan, precision, device) for side in ("transformers", "swissxmod")}

@@ -28,6 +28,7 @@ from ..settings import FinetuneNer
 from ..xmod.adapters import PLANS, train_only
 from ..xmod.checkpoints import is_hub_name, load_with_tokenizer, read_history, save_checkpoint
 from ..xmod.inference import Pieces, count_windowed, cut_words, pad_batch, run_pieces, window_size, windows
+from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForTokenClassification
 from ..xmod.packing import PackedBatch
@@ -36,7 +37,6 @@ from .conll import OUTSIDE, TaggedSentence, entity_types, read_conll, repair
 from .ner_scores import entity_counts, f1
 
 STEP = "finetune ner"
-IGNORED = -100
 HEAD = ("classifier.",)
 
 

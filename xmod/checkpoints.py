@@ -69,10 +69,7 @@ def load_partly(
     Raises:
         UserError: if the folder or a file is missing or damaged, or a weight has the wrong shape.
     """
-    if not is_hub_name(source):
-        path = existing_folder(source) / "config.json"
-        if not isinstance(read_json(path), dict):
-            raise UserError(f"{path}: expected a JSON object")
+    _check_config(source)
     try:
         model, info = model_class.from_pretrained(
             source, output_loading_info=True, ignore_mismatched_sizes=True, **({"dtype": torch.float32} | kwargs)
@@ -124,8 +121,7 @@ def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrain
     Raises:
         UserError: if it is no X-MOD model, has a head that there is no class for, or cannot be loaded.
     """
-    if not is_hub_name(source):
-        read_json(existing_folder(source) / "config.json")
+    _check_config(source)
     try:
         config = AutoConfig.from_pretrained(source)
     except Exception as error:  # a config can be wrong in more ways than the library has classes for
@@ -182,6 +178,15 @@ def load_with_tokenizer(
         raise UserError(f"{_named(source)}: the tokenizer has {len(tokenizer)} pieces, the model only {rows} rows")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device), tokenizer
+
+
+def _check_config(source: str | Path) -> None:
+    """Refuse a folder that is missing or whose config is no JSON object; what the hub has is checked by loading it."""
+    if is_hub_name(source):
+        return
+    path = existing_folder(source) / "config.json"
+    if not isinstance(read_json(path), dict):
+        raise UserError(f"{path}: expected a JSON object")
 
 
 def _named(source: str | Path) -> str:

@@ -14,6 +14,7 @@ from .languages import resolve_language
 from .packing import PackedBatch, plan_batch, positions_from_ids
 
 IGNORED = -100
+"""Label of a token that there is nothing to say of, as in ``transformers``."""
 
 
 @dataclass(frozen=True)

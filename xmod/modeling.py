@@ -141,14 +141,7 @@ class XmodModel(XmodPreTrainedModel):
                 model's positions.
         """
         inputs = pack_inputs(
-            self.config,
-            input_ids,
-            attention_mask,
-            lang_ids,
-            token_type_ids,
-            position_ids,
-            inputs_embeds,
-            packed,
+            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
         words = (
             self.embeddings.word_embeddings(inputs.input_ids) if inputs.inputs_embeds is None else inputs.inputs_embeds
@@ -219,14 +212,7 @@ class XmodForMaskedLM(XmodPreTrainedModel):
             ``loss``, the mean over labelled tokens (NaN if there is none), and ``logits``.
         """
         inputs = pack_inputs(
-            self.config,
-            input_ids,
-            attention_mask,
-            lang_ids,
-            token_type_ids,
-            position_ids,
-            inputs_embeds,
-            packed,
+            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
         states, hidden_states = self._encode(inputs, output_hidden_states)
         if logits_at is None:
@@ -278,14 +264,7 @@ class XmodForTokenClassification(XmodPreTrainedModel):
             ``loss`` and ``logits``, shape (batch, sequence, labels).
         """
         inputs = pack_inputs(
-            self.config,
-            input_ids,
-            attention_mask,
-            lang_ids,
-            token_type_ids,
-            position_ids,
-            inputs_embeds,
-            packed,
+            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
         states, hidden_states = self._encode(inputs, output_hidden_states)
         logits = self.classifier(self.dropout(states))
@@ -327,14 +306,7 @@ class XmodForSequenceClassification(XmodPreTrainedModel):
             ``loss`` and ``logits``, shape (batch, labels).
         """
         inputs = pack_inputs(
-            self.config,
-            input_ids,
-            attention_mask,
-            lang_ids,
-            token_type_ids,
-            position_ids,
-            inputs_embeds,
-            packed,
+            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
         states, hidden_states = self._encode(inputs, output_hidden_states)
         logits = self.classifier(states[inputs.batch.firsts])

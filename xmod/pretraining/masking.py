@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
-IGNORED = -100
+from ..inputs import IGNORED
 
 
 def mask_pieces(
