@@ -19,18 +19,26 @@ if TYPE_CHECKING:
         EvalAlignment,
         EvalNer,
         FinetuneNer,
+        ModelInfo,
         ModelInit,
         ModelModularise,
         Pretrain,
         Report,
+        VocabImport,
+        VocabReport,
         VocabTrain,
         VocabTransplant,
     )
     from .tasks.ner import finetune_ner, tag_sentences
     from .tasks.word_alignment import align_words
+    from .tokenizer.folders import load_tokenizer
+    from .tokenizer.report import report_vocabulary
+    from .tokenizer.sentencepiece import import_vocabulary
     from .tokenizer.training import train_vocabulary
-    from .xmod.checkpoints import load, load_model, load_tokenizer, load_with_tokenizer
+    from .xmod.checkpoints import load, load_model, load_with_tokenizer
     from .xmod.encoding import encode
+    from .xmod.info import model_info
+    from .xmod.initialise import init_model
     from .xmod.modeling import (
         XmodForMaskedLM,
         XmodForQuestionAnswering,
@@ -38,7 +46,7 @@ if TYPE_CHECKING:
         XmodForTokenClassification,
         XmodModel,
     )
-    from .xmod.modularise import init_model, modularise_model
+    from .xmod.modularise import modularise_model
     from .xmod.pretraining.run import pretrain
     from .xmod.vocabulary import transplant_vocabulary
 
@@ -49,19 +57,24 @@ _HOMES = {
     "eval.report": ["write_report"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AlignWords", "EvalAlignment", "EvalNer", "FinetuneNer", "ModelInit", "ModelModularise", "Pretrain", "Report",
-        "VocabTrain", "VocabTransplant",
+        "AlignWords", "EvalAlignment", "EvalNer", "FinetuneNer", "ModelInfo", "ModelInit", "ModelModularise",
+        "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.word_alignment": ["align_words"],
+    "tokenizer.folders": ["load_tokenizer"],
+    "tokenizer.report": ["report_vocabulary"],
+    "tokenizer.sentencepiece": ["import_vocabulary"],
     "tokenizer.training": ["train_vocabulary"],
-    "xmod.checkpoints": ["load", "load_model", "load_tokenizer", "load_with_tokenizer"],
+    "xmod.checkpoints": ["load", "load_model", "load_with_tokenizer"],
     "xmod.encoding": ["encode"],
     "xmod.modeling": [
         "XmodForMaskedLM", "XmodForQuestionAnswering", "XmodForSequenceClassification", "XmodForTokenClassification",
         "XmodModel",
     ],
-    "xmod.modularise": ["init_model", "modularise_model"],
+    "xmod.info": ["model_info"],
+    "xmod.initialise": ["init_model"],
+    "xmod.modularise": ["modularise_model"],
     "xmod.pretraining.run": ["pretrain"],
     "xmod.vocabulary": ["transplant_vocabulary"],
 }  # fmt: skip

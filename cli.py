@@ -87,8 +87,9 @@ def _verb_parser(name: str) -> ArgumentParser:
         exit_on_error=False, description=" ".join(summary.split()), epilog="example: " + " ".join(example.split())
     )
     parser.add_class_arguments(verb.settings, as_group=False)
-    kind = "file" if verb.file else "folder"
-    parser.add_argument("--out", required=True, help=f"{kind} to write; never over something that is there")
+    if verb.writes:
+        kind = "file" if verb.file else "folder"
+        parser.add_argument("--out", required=True, help=f"{kind} to write; never over something that is there")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
 
@@ -141,7 +142,7 @@ def _step(name: str, given: Namespace) -> int:
     if verb.file and Path(given.out).exists():
         raise UserError(f"{given.out}: is there already; give another --out or remove it")
     values = {key: value for key, value in given.as_dict().items() if key not in ("out", "json")}
-    summary = verb(verb.settings(**values), given.out)
+    summary = verb(verb.settings(**values), *([given.out] if verb.writes else []))
     print(json.dumps(summary, ensure_ascii=False) if given.json else _plain(summary))
     return 0
 
@@ -180,11 +181,24 @@ def _show(outcome: Outcome) -> None:
 
 
 def _plain(summary: dict[str, Any], indent: str = "") -> str:
-    """A summary for people: a line for each value."""
+    """A summary for people: a line for each value, a table for rows."""
     lines = []
     for key, value in summary.items():
         if isinstance(value, dict):
             lines += [f"{indent}{key}:", _plain(value, indent + "  ")]
+        elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+            alike = all(row.keys() == value[0].keys() for row in value)
+            rows = _table(value) if alike else [_plain(row, indent + "  ") + "\n" for row in value]
+            lines += [f"{indent}{key}:", *rows]
         else:
-            lines.append(f"{indent}{key}: {value}")
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            lines.append(f"{indent}{key}: {shown}")
     return "\n".join(lines)
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]

@@ -10,6 +10,11 @@ class UserError(ValueError):
     """Something the user gave cannot be used; the message says what was expected, found, and what to do."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error that says something, or its class."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A "did you mean" clause for an unknown ``name``, or an empty string when nothing is near."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)

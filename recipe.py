@@ -22,7 +22,7 @@ import yaml
 from .errors import UserError, nearest
 from .files import CURVE, RESULTS, existing_file, fingerprint, publish_folder, read_json, write_json
 from .settings import PATHS, Report
-from .texts import as_paths
+from .texts import HUB, as_paths
 from .verbs import VERBS, Verb, make_settings
 
 STAMP = "stage.json"
@@ -138,9 +138,10 @@ def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
     stages = []
     for name, description in recipe["stages"].items():
         found = description.get("do") if isinstance(description, dict) else description
-        if not isinstance(found, str) or found not in VERBS:
+        steps = [verb for verb in VERBS if VERBS[verb].writes]
+        if not isinstance(found, str) or found not in steps:
             raise UserError(
-                f"stage {name}: expected do: {', '.join(VERBS)}; found {found!r}{nearest(str(found), VERBS)}"
+                f"stage {name}: expected do: {', '.join(steps)}; found {found!r}{nearest(str(found), steps)}"
             )
         raw = {key: value for key, value in description.items() if key != "do"}
         verb = found
@@ -158,11 +159,11 @@ def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
 
 def _check_files(settings: Any) -> None:  # noqa: ANN401 - any dataclass
     """Miss a file before the first stage runs, not hours later; models may also be names on the hub."""
-    for name in PATHS - {"model", "source", "vocab"}:
+    for name in PATHS - {"compare", "model", "source", "vocab"}:
         value = getattr(settings, name, {})
         for paths in value.values() if isinstance(value, dict) else [value]:
             for path in as_paths(paths):
-                if not path.startswith(_STAGE) and not Path(path).exists():
+                if not path.startswith((_STAGE, HUB)) and not Path(path).exists():
                     raise UserError(f"{name}: {path}: no such file")
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from .errors import UserError
-from .files import read_lines
+from .errors import UserError, first_line
+from .files import existing_file, read_lines
 
 Paths = str | list[str]
+HUB = "hub:"
+"""What the name of a data set of the hub begins with, where a path could stand."""
+TEXT = "text"
 
 
 def as_paths(paths: Paths) -> list[str]:
@@ -17,49 +21,137 @@ def as_paths(paths: Paths) -> list[str]:
     return [paths] if isinstance(paths, str) else list(paths)
 
 
-def read_documents(paths: Paths) -> Iterator[str]:
-    """Documents of text files, one after the other.
+def read_documents(paths: Paths, column: str = TEXT) -> Iterator[str]:
+    """Documents of several sources, one after the other, streamed.
 
-    ``.jsonl`` files hold one object with a "text" per line, any other file is plain text with one document a line;
-    both may be compressed (``.gz``). Documents without a visible character are left out.
+    ``.jsonl`` files hold one object per line, ``.parquet`` files a table, any other file is plain text with one
+    document a line; text files may be compressed (``.gz``). "hub:OWNER/NAME:CONFIG:SPLIT" is a data set for
+    ``datasets``, from the hub or a folder (config and split may be left out; the split is then "train"). Documents
+    without a visible character are left out.
+
+    Args:
+        paths: what to read.
+        column: name of the text in objects, tables and data sets.
 
     Raises:
-        UserError: for a file that cannot be read, or a JSON line without a "text".
+        UserError: for a source that cannot be read, has no text, or lacks the column.
     """
     for path in as_paths(paths):
         found = False
-        json_lines = Path(path.removesuffix(".gz")).suffix == ".jsonl"
-        for number, line in enumerate(read_lines(path), 1):
-            text = _text_of(line, path, number) if json_lines and line.strip() else line
+        for text in _texts(path, column):
             if text.strip():
                 found = True
                 yield text
         if not found:
-            raise UserError(f"{path}: no text in the file")
+            raise UserError(f"{path}: no text in it")
 
 
-def _text_of(line: str, path: str, number: int) -> str:
+def _texts(path: str, column: str) -> Iterator[str]:
+    if path.startswith(HUB):
+        return _texts_of_data_set(path, column)
+    if Path(path).suffix == ".parquet":
+        return _texts_of_table(path, column)
+    if Path(path.removesuffix(".gz")).suffix == ".jsonl":
+        return _texts_of_objects(path, column)
+    return read_lines(path)
+
+
+def _texts_of_objects(path: str, column: str) -> Iterator[str]:
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}:{number}: not a JSON object ({error.msg})") from error
+        if not isinstance(record, dict) or not isinstance(record.get(column), str):
+            raise UserError(f'{path}:{number}: expected an object with a string "{column}", found {line[:60]!r}')
+        yield record[column]
+
+
+def _texts_of_table(path: str, column: str) -> Iterator[str]:
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{number}: not a JSON object ({error.msg})") from error
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise UserError(f'{path}:{number}: expected an object with a string "text", found {line[:60]!r}')
-    return record["text"]
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise _needs_data_extra(path) from error
+    try:
+        with ParquetFile(existing_file(path)) as table:
+            _check_column(path, column, table.schema_arrow.names)
+            for batch in table.iter_batches(columns=[column]):
+                yield from _strings(path, column, batch.column(0).to_pylist())
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not a Parquet file that can be read ({first_line(error)})") from error
 
 
-def smoothed_shares(sizes: Mapping[str, float], alpha: float) -> dict[str, float]:
+def _texts_of_data_set(path: str, column: str) -> Iterator[str]:
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise _needs_data_extra(path) from error
+    name, *rest = path.removeprefix(HUB).split(":")
+    if not name or len(rest) > 2:
+        raise UserError(f"{path}: expected hub:OWNER/NAME, hub:OWNER/NAME:CONFIG or hub:OWNER/NAME:CONFIG:SPLIT")
+    config, split = [*rest, "", ""][:2]
+    try:
+        rows = load_dataset(name, config or None, split=split or "train", streaming=True)
+        first: dict[str, Any] = next(iter(rows), {})
+        _check_column(path, column, list(first))
+        for row in rows:
+            yield from _strings(path, column, [row[column]])
+    except UserError:
+        raise
+    except Exception as error:  # a data set can be missing, private or odd in more ways than there are classes for
+        raise UserError(f"{path}: cannot be read as a data set: {first_line(error)}") from error
+
+
+def _check_column(path: str, column: str, columns: list[str]) -> None:
+    if column not in columns:
+        raise UserError(
+            f"{path}: no column {column!r} (have: {', '.join(columns) or 'none'}); choose with --text_column"
+        )
+
+
+def _strings(path: str, column: str, values: list[Any]) -> Iterator[str]:
+    for value in values:
+        if value is not None and not isinstance(value, str):
+            raise UserError(f"{path}: expected strings in column {column!r}, found {str(value)[:40]!r}")
+        yield value or ""
+
+
+def _needs_data_extra(path: str) -> UserError:
+    return UserError(f"{path}: Parquet files and data sets of the hub need an extra: pip install 'swissxmod[data]'")
+
+
+def smoothed_shares(sizes: Mapping[str, float], alpha: float, minimum: float = 0.0) -> dict[str, float]:
     """Share of each language, in proportion to its size to the power of ``alpha``, summing to 1.
 
     Exponential smoothing of multilingual sampling (Conneau and Lample 2019, "Cross-lingual Language Model
     Pretraining", section 3.1): 1 keeps the proportions, 0 makes all languages equal.
+
+    Args:
+        sizes: of each language, in any unit.
+        alpha: the exponent.
+        minimum: least share of a language; those above it give up what the others need, in proportion.
+
+    Raises:
+        UserError: for a language without text, or a minimum that all languages together cannot have.
     """
     empty = [name for name, size in sizes.items() if size <= 0]
     if empty:
         raise UserError(f"no text for {', '.join(empty)}: every language needs some")
+    if minimum * len(sizes) > 1:
+        raise UserError(f"min_share: {len(sizes)} languages cannot all have {minimum}; at most {1 / len(sizes):.3g}")
     weights = {name: size**alpha for name, size in sizes.items()}
-    total = sum(weights.values())
-    return {name: weight / total for name, weight in weights.items()}
+    lifted: set[str] = set()
+    while True:
+        free = 1 - minimum * len(lifted)
+        total = sum(weight for name, weight in weights.items() if name not in lifted)
+        shares = {name: minimum if name in lifted else free * weight / total for name, weight in weights.items()}
+        below = {name for name, share in shares.items() if share < minimum}
+        if not below:
+            return shares
+        lifted |= below
 
 
 def total_characters(documents: Iterable[str]) -> int:

@@ -25,18 +25,23 @@ class Verb:
     """"module:function" in this package; it takes the settings and where to write, and returns a summary."""
     file: str | None = None
     """Name of the file in a recipe's folder for a step that writes one file; other steps make the folder."""
+    writes: bool = True
+    """False for one that only tells: it takes no place to write, and is no stage of a recipe."""
 
-    def __call__(self, settings: object, out: str | Path) -> dict[str, Any]:
-        """Do it."""
+    def __call__(self, settings: object, *out: str | Path) -> dict[str, Any]:
+        """Do it; ``out`` is where to write, if it writes."""
         _quiet_libraries()
         module, name = self.function.split(":")
-        return getattr(importlib.import_module(f".{module}", __package__), name)(settings, out)
+        return getattr(importlib.import_module(f".{module}", __package__), name)(settings, *out)
 
 
 VERBS = {
     "vocab train": Verb(s.VocabTrain, "tokenizer.training:train_vocabulary"),
+    "vocab import": Verb(s.VocabImport, "tokenizer.sentencepiece:import_vocabulary"),
+    "vocab report": Verb(s.VocabReport, "tokenizer.report:report_vocabulary"),
     "vocab transplant": Verb(s.VocabTransplant, "xmod.vocabulary:transplant_vocabulary"),
-    "model init": Verb(s.ModelInit, "xmod.modularise:init_model"),
+    "model init": Verb(s.ModelInit, "xmod.initialise:init_model"),
+    "model info": Verb(s.ModelInfo, "xmod.info:model_info", writes=False),
     "model modularise": Verb(s.ModelModularise, "xmod.modularise:modularise_model"),
     "pretrain": Verb(s.Pretrain, "xmod.pretraining.run:pretrain"),
     "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),

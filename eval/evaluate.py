@@ -29,7 +29,8 @@ from ..tasks.word_alignment import (
     read_parallel,
     word_vectors,
 )
-from ..xmod.checkpoints import History, is_hub_name, languages_seen, load_with_tokenizer, model_hash, read_history
+from ..tokenizer.folders import is_hub_name
+from ..xmod.checkpoints import History, languages_seen, load_with_tokenizer, model_hash, read_history
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
 from .intervals import bootstrap_interval, by_cluster

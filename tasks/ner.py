@@ -25,8 +25,9 @@ from transformers import (
 from ..errors import UserError
 from ..files import existing_folder, read_json, refuse_used_folder
 from ..settings import FinetuneNer
-from ..xmod.adapters import PLANS, train_only
-from ..xmod.checkpoints import is_hub_name, load_with_tokenizer, read_history, save_checkpoint
+from ..tokenizer.folders import is_hub_name
+from ..xmod.adapters import PLANS, learned, train_only
+from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint
 from ..xmod.inference import Pieces, count_windowed, cut_words, pad_batch, run_pieces, window_size, windows
 from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter
@@ -91,6 +92,7 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
         "languages": list(data),
         "sentences": {language: len(sentences) for language, sentences in data.items()},
         "windowed": dataset.windowed,
+        **learned(parts),
         "epochs": best.scores,
         "kept_epoch": best.kept,
         "precision": precision_name(settings.precision),

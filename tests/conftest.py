@@ -24,7 +24,7 @@ def corpora() -> dict[str, str]:
 def vocab(tmp_path_factory: pytest.TempPathFactory, corpora: dict[str, str]) -> Path:
     """A tokenizer folder."""
     out = tmp_path_factory.mktemp("vocab") / "vocab"
-    train_vocabulary(VocabTrain(corpora=dict(corpora), size=600), out)
+    train_vocabulary(VocabTrain(corpora=dict(corpora), size=900), out)
     return out
 
 

@@ -1,12 +1,20 @@
-"""Which part of a model a weight belongs to, and what learns."""
+"""Which part of a model a weight belongs to, what learns, and models with other adapters."""
 
 from __future__ import annotations
 
+import copy
+import re
 from collections import Counter
-from collections.abc import Collection
-from typing import Literal
+from collections.abc import Collection, Mapping
+from typing import Literal, TypeVar
 
+import torch
 from torch import nn
+
+from .modeling import XmodPreTrainedModel
+
+ModelT = TypeVar("ModelT", bound=XmodPreTrainedModel)
+_ADAPTER = re.compile(r"(.*\.adapter_modules\.)([^.]+)(\..*)")
 
 Part = Literal["embeddings", "adapters", "trunk", "head"]
 PLANS: dict[str, tuple[Part, ...]] = {
@@ -27,6 +35,20 @@ def part_of(name: str) -> Part:
     return "trunk" if name.removeprefix("roberta.").startswith("encoder.") else "head"
 
 
+def language_of(name: str) -> str | None:
+    """The language whose adapter the parameter ``name`` belongs to."""
+    match = _ADAPTER.fullmatch(name)
+    return match[2] if match else None
+
+
+def learned(parts: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
+    """For a model's history: which parts learned and which were frozen, from what :func:`train_only` says."""
+    return {
+        "learned": [part for part, (trainable, _) in parts.items() if trainable],
+        "frozen": [part for part, (trainable, _) in parts.items() if not trainable],
+    }
+
+
 def train_only(model: nn.Module, parts: Collection[Part]) -> dict[str, tuple[int, int]]:
     """Let the parameters of ``parts`` learn and freeze all others.
 
@@ -41,3 +63,33 @@ def train_only(model: nn.Module, parts: Collection[Part]) -> dict[str, tuple[int
         total[part] += parameter.numel()
         trainable[part] += parameter.numel() * (part in parts)
     return {part: (trainable[part], count) for part, count in total.items()}
+
+
+def with_languages(model: ModelT, starts: Mapping[str, Collection[str]]) -> ModelT:
+    """A copy of ``model`` with other languages; ``model`` itself stays as it is.
+
+    SwissBERT came from X-MOD like this: German, French and Italian adapters as they were, Romansh from an average, all
+    others left out (Vamvas et al. 2023).
+
+    Args:
+        model: any X-MOD model.
+        starts: for each language, in their new order, the adapters of ``model`` that its own is a copy or the mean of.
+    """
+    config = copy.deepcopy(model.config)
+    config.languages = list(starts)
+    config.default_language = model.config.default_language if model.config.default_language in starts else None
+    weights = model.state_dict()
+    moved = {}
+    for key, value in weights.items():
+        if (match := _ADAPTER.fullmatch(key)) is None:
+            moved[key] = value.clone()
+            continue
+        before, language, after = match.groups()
+        if language != model.config.languages[0]:
+            continue
+        for new, olds in starts.items():
+            parts = [weights[f"{before}{old}{after}"] for old in olds]
+            moved[f"{before}{new}{after}"] = torch.stack(parts).mean(dim=0) if len(parts) > 1 else parts[0].clone()
+    other = type(model)(config)
+    other.load_state_dict(moved)
+    return other

@@ -8,16 +8,16 @@ A model folder is one of ``transformers`` (``config.json``, ``model.safetensors`
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 from ..files import CURVE, content_hash, existing_folder, new_folder, read_json, write_json
+from ..tokenizer.folders import is_hub_name, load_tokenizer, named
 from .modeling import (
     XmodForMaskedLM,
     XmodForQuestionAnswering,
@@ -28,7 +28,8 @@ from .modeling import (
 )
 
 HISTORY = "swissxmod.json"
-ROLES = ("bos_token", "eos_token", "pad_token", "unk_token", "mask_token")
+SPARE_ROWS = 1024
+"""Embeddings may have so many rows more than there are pieces: some are padded to a multiple that processors like."""
 CLASSES: dict[str, type[XmodPreTrainedModel]] = {
     kind.__name__: kind
     for kind in (
@@ -42,16 +43,6 @@ CLASSES: dict[str, type[XmodPreTrainedModel]] = {
 _HASHED = {"config.json", "tokenizer.json"}
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 History = list[dict[str, Any]]
-
-
-def is_hub_name(source: str | Path) -> bool:
-    """Whether ``source`` can only be a name on the hub: "owner/name" with nothing on disk that "owner" could be."""
-    owner, _, name = str(source).partition("/")
-    return (
-        re.fullmatch(r"[\w.-]+", name) is not None
-        and re.fullmatch(r"\w[\w.-]*", owner) is not None
-        and not Path(owner).exists()
-    )
 
 
 def load_partly(
@@ -75,9 +66,7 @@ def load_partly(
             source, output_loading_info=True, ignore_mismatched_sizes=True, **({"dtype": torch.float32} | kwargs)
         )
     except Exception as error:  # a config or weights can be wrong in more ways than the libraries have classes for
-        raise UserError(
-            f"{_named(source)}: cannot be loaded as {model_class.__name__}: {_first_line(error)}"
-        ) from error
+        raise UserError(f"{named(source)}: cannot be loaded as {model_class.__name__}: {first_line(error)}") from error
     for mismatch in info["mismatched_keys"]:
         raise UserError(f"{source}: the weights do not fit the config: {' '.join(map(str, mismatch))}")
     return model, sorted(info["missing_keys"])
@@ -125,7 +114,7 @@ def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrain
     try:
         config = AutoConfig.from_pretrained(source)
     except Exception as error:  # a config can be wrong in more ways than the library has classes for
-        raise UserError(f"{_named(source)}: the config cannot be read: {_first_line(error)}") from error
+        raise UserError(f"{named(source)}: the config cannot be read: {first_line(error)}") from error
     if config.model_type != XmodConfig.model_type:
         raise UserError(
             f"{source}: expected an X-MOD model, found a {config.model_type!r} one; "
@@ -140,25 +129,6 @@ def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrain
     return load_model(CLASSES[architecture], source, dtype=dtype).eval()
 
 
-def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
-    """Load the tokenizer of a folder or hub name.
-
-    Raises:
-        UserError: if there is none or it is damaged.
-    """
-    if not is_hub_name(source):
-        folder = existing_folder(source)
-        if not (folder / "tokenizer.json").is_file():
-            raise UserError(f"{folder}: no tokenizer.json in the folder")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except Exception as error:  # `tokenizers` raises bare Exception for a damaged file
-        raise UserError(f"{_named(source)}: the tokenizer cannot be loaded: {_first_line(error)}") from error
-    if lacking := [role for role in ROLES if getattr(tokenizer, role) is None]:
-        raise UserError(f"{source}: the tokenizer has no {' and no '.join(lacking)}, which these models need")
-    return tokenizer
-
-
 def load_with_tokenizer(
     model_class: type[ModelT],
     source: str | Path,
@@ -169,15 +139,25 @@ def load_with_tokenizer(
     """:func:`load_model`, on the GPU if there is one, and :func:`load_tokenizer`.
 
     Raises:
-        UserError: also if the tokenizer has more pieces than the model has rows.
+        UserError: also if the tokenizer and the model do not belong together.
     """
     tokenizer = load_tokenizer(source)
     model = load_model(model_class, source, new_parts=new_parts, **kwargs)
-    rows = model.config.vocab_size
-    if len(tokenizer) > rows:
-        raise UserError(f"{_named(source)}: the tokenizer has {len(tokenizer)} pieces, the model only {rows} rows")
+    check_rows(source, tokenizer, model.config.vocab_size)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device), tokenizer
+
+
+def check_rows(source: str | Path, tokenizer: PreTrainedTokenizerFast, rows: int) -> None:
+    """Raise :class:`UserError` unless a model of so many rows can be the tokenizer's."""
+    pieces = len(tokenizer)
+    if pieces > rows:
+        raise UserError(f"{named(source)}: the tokenizer has {pieces} pieces, the model only {rows} rows")
+    if rows - pieces > SPARE_ROWS:
+        raise UserError(
+            f"{named(source)}: the model has {rows} rows, the tokenizer only {pieces} pieces: not the one that the "
+            "model was trained with"
+        )
 
 
 def _check_config(source: str | Path) -> None:
@@ -187,14 +167,6 @@ def _check_config(source: str | Path) -> None:
     path = existing_folder(source) / "config.json"
     if not isinstance(read_json(path), dict):
         raise UserError(f"{path}: expected a JSON object")
-
-
-def _named(source: str | Path) -> str:
-    return f"{source} (no such folder, so looked up on the hub)" if is_hub_name(source) else str(source)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def read_history(source: str | Path) -> History | None:

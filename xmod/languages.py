@@ -76,6 +76,18 @@ def by_adapter(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[st
     return named
 
 
+def as_names(names: str | Sequence[str]) -> list[str]:
+    """One name or several, as a list."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def check_languages(names: Sequence[str]) -> None:
+    """Raise :class:`UserError` unless these can be the adapters of one model."""
+    tags = [parse_tag(name) for name in names]
+    if len(set(tags)) < len(tags):
+        raise UserError(f"languages: expected different ones, found {', '.join(names)}")
+
+
 def same_language(first: str, second: str) -> bool:
     """Whether two tags are of one language, whatever their region and variant.
 

@@ -11,7 +11,8 @@ import transformers
 import swissxmod
 from swissxmod import UserError, XmodForMaskedLM, XmodForTokenClassification, load, load_model, load_with_tokenizer
 from swissxmod.files import new_folder, read_json, write_json
-from swissxmod.xmod.checkpoints import CLASSES, is_hub_name, languages_seen
+from swissxmod.tokenizer.folders import is_hub_name
+from swissxmod.xmod.checkpoints import CLASSES, languages_seen
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from transformers import PreTrainedTokenizerFast
 from ...errors import UserError
 from ...files import fingerprint, refuse_used_folder
 from ...settings import PATHS, Pretrain
-from ..adapters import PLANS, train_only
+from ...tokenizer.pieces import Pieces
+from ...tokenizer.pipeline import BYTES
+from ..adapters import PLANS, learned, train_only
 from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
 from ..languages import by_adapter
 from ..modeling import XmodForMaskedLM
@@ -72,6 +74,7 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
         "step": "pretrain",
         "languages": [language for language in corpora if language in languages],
         "plan": settings.plan,
+        **learned(parts),
         "steps": settings.steps,
         "pieces": summary["pieces"],
         "bits_per_character": summary["bits_per_character"],
@@ -122,6 +125,8 @@ def dev_bits(model: XmodForMaskedLM, dev: dict[str, MaskedBlocks], settings: Pre
 
 def piece_characters(tokenizer: PreTrainedTokenizerFast) -> Tensor:
     """Number of characters that each piece spells, the blank before a word included; shape (vocabulary,)."""
-    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    special = set(tokenizer.all_special_tokens)
-    return torch.tensor([0 if piece in special else len(piece) for piece in pieces])
+    lengths = torch.zeros(len(tokenizer), dtype=torch.long)
+    for piece, number in Pieces(tokenizer).numbers.items():
+        # Of the bytes of a character the first one counts, which UTF-8 tells from those that follow.
+        lengths[number] = (not 0x80 <= BYTES.index(piece) < 0xC0) if piece in BYTES else len(piece)
+    return lengths

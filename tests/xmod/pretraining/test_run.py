@@ -106,7 +106,7 @@ def test_blocks_are_of_one_language_and_follow_the_shares(
     text = {name: " ".join(read_documents(path)) for name, path in corpora.items()}
     for block, language in zip(blocks, languages, strict=True):
         words = tokenizer.decode(block, skip_special_tokens=True).split()
-        assert words[2] in text[f"{language}_CH"]
+        assert words and all(word in text[f"{language}_CH"] for word in words)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import builtins
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swissxmod import UserError
+from swissxmod.texts import read_documents
+
+pyarrow = pytest.importorskip("pyarrow")
+pytest.importorskip("datasets")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    from pyarrow.parquet import write_table
+
+    write_table(
+        pyarrow.table({"text": ["ina", " ", None, "duas"], "content": ["a", "b", "c", "d"]}), tmp_path / "t.parquet"
+    )
+    return tmp_path / "t.parquet"
+
+
+@pytest.fixture
+def data_set(tmp_path: Path) -> Path:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for split in ("train", "validation"):
+        lines = [json.dumps({"text": f"{split} {number}"}) for number in range(3)]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def test_parquet_files_are_read_and_empty_texts_left_out(table: Path) -> None:
+    assert list(read_documents(str(table))) == ["ina", "duas"]
+    assert list(read_documents([str(table), str(table)], "content")) == ["a", "b", "c", "d"] * 2
+
+
+def test_a_data_set_is_streamed_by_split(data_set: Path) -> None:
+    assert list(read_documents(f"hub:{data_set}")) == ["train 0", "train 1", "train 2"]
+    assert next(read_documents(f"hub:{data_set}::validation")) == "validation 0"
+
+
+def test_other_columns_of_objects_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"content": "ina"}\n')
+    assert list(read_documents(str(tmp_path / "a.jsonl"), "content")) == ["ina"]
+
+
+def test_a_missing_column_is_named(table: Path, data_set: Path) -> None:
+    for source in (str(table), f"hub:{data_set}"):
+        with pytest.raises(UserError, match=r"no column 'body' \(have: text.*choose with --text_column"):
+            list(read_documents(source, "body"))
+
+
+def test_what_is_no_parquet_file_or_data_set_is_named(tmp_path: Path, data_set: Path) -> None:
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(UserError, match="not a Parquet file"):
+        list(read_documents(str(tmp_path / "bad.parquet")))
+    with pytest.raises(UserError, match="no such file"):
+        list(read_documents(str(tmp_path / "none.parquet")))
+    with pytest.raises(UserError, match="cannot be read as a data set"):
+        list(read_documents(f"hub:{data_set}::test"))
+    with pytest.raises(UserError, match="cannot be read as a data set"):
+        list(read_documents(f"hub:{tmp_path / 'none'}"))
+    with pytest.raises(UserError, match="expected hub:OWNER/NAME"):
+        list(read_documents("hub:"))
+
+
+def test_numbers_where_text_should_be_are_named(tmp_path: Path) -> None:
+    from pyarrow.parquet import write_table
+
+    write_table(pyarrow.table({"text": [1, 2]}), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="expected strings in column 'text', found '1'"):
+        list(read_documents(str(tmp_path / "t.parquet")))
+
+
+def test_a_missing_extra_is_named(table: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.split(".", maxsplit=1)[0] in ("pyarrow", "datasets"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    for source in (str(table), f"hub:{data_set}"):
+        with pytest.raises(UserError, match=r"pip install 'swissxmod\[data\]'"):
+            list(read_documents(source))
