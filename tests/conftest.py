@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,21 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, vocab: Path) -> Path:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with corpora/{de,fr,it,rm}/{train.jsonl.gz,dev.jsonl}; the test is skipped without one."""
+    return _given("SWISSXMOD_TEST_DATA", "corpora in four languages")
+
+
+@pytest.fixture(scope="session")
+def real_trunk() -> Path:
+    """Folder of a RoBERTa or XLM-R checkpoint; the test is skipped without one."""
+    return _given("SWISSXMOD_TEST_TRUNK", "a RoBERTa or XLM-R checkpoint")
+
+
+def _given(variable: str, what: str) -> Path:
+    if variable not in os.environ:
+        pytest.skip(f"set {variable} to the folder of {what}")
+    return Path(os.environ[variable])

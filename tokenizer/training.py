@@ -36,21 +36,21 @@ def train_vocabulary(settings: VocabTrain, out: str | Path) -> dict[str, Any]:
         out: folder to make.
 
     Returns:
-        size of the vocabulary; characters read, share of the training and pieces per word of each language.
+        size of the vocabulary; characters read of each language, the share of its documents that these were drawn from
+        (1 for all), its share of the training, and pieces per word.
 
     Raises:
         UserError: for text that cannot be read, or too little of it for the size.
     """
     refuse_used_folder(out)
     check_symbols(settings.user_defined_symbols, settings.normalisation)
-    counted, shares, characters = _count(settings)
+    counted, told = _count(settings)
     tokenizer = _train(counted, settings)
     with new_folder(out) as folder:
         tokenizer.save_pretrained(folder)
     return {
         "size": len(tokenizer),
-        "characters": characters,
-        "share": {language: round(share, 4) for language, share in shares.items()},
+        **told,
         "pieces_per_word": {language: _fertility(tokenizer, settings, language) for language in settings.corpora},
     }
 
@@ -60,8 +60,8 @@ def _fertility(tokenizer: PreTrainedTokenizerFast, settings: VocabTrain, languag
     return round(cut_words(tokenizer, count_text(documents)).fertility, 4)
 
 
-def _count(settings: VocabTrain) -> tuple[dict[str, Count], dict[str, float], dict[str, int]]:
-    """The parts of words, the share of each language in them, and the characters read of it."""
+def _count(settings: VocabTrain) -> tuple[dict[str, Count], dict[str, Any]]:
+    """The parts of words, and what to tell of each language's text."""
     texts = {
         language: count_words(
             partial(read_documents, paths, settings.text_column),
@@ -80,7 +80,12 @@ def _count(settings: VocabTrain) -> tuple[dict[str, Count], dict[str, float], di
         return (part for part, _ in cut.pre_tokenize_str(word) if covered.issuperset(part))
 
     counted = count_parts(seen, weights, parts, without=settings.user_defined_symbols)
-    return counted, shares, {language: text.characters for language, text in texts.items()}
+    told = {
+        "characters": {language: text.characters for language, text in texts.items()},
+        "drawn": {language: text.share for language, text in texts.items()},
+        "share": {language: round(share, 4) for language, share in shares.items()},
+    }
+    return counted, told
 
 
 def _train(counted: Mapping[str, Count], settings: VocabTrain) -> PreTrainedTokenizerFast:

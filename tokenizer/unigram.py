@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
+from tqdm.auto import tqdm
 
 from .lattice import Floats, Ints
 from .substrings import find_seeds, inner_lattice
@@ -53,12 +54,15 @@ def train_unigram(counts: Mapping[str, Count], size: int, required: Collection[s
     words = sorted(counts, key=lambda word: (-len(word), word))
     pieces = _Pieces(words, np.array([counts[word] for word in words], np.float64))
     enough = max(int(size * SPARE), sum(len(text) == 1 for text in pieces.texts))
-    while True:
-        for _ in range(SUB_ROUNDS):
-            pieces.estimate()
-        if len(pieces.texts) <= enough:
-            return _finish(dict(zip(pieces.texts, pieces.scores.tolist(), strict=True)), size, required)
-        pieces.prune(max(enough, int(len(pieces.texts) * SHRINKING)))
+    seeds = len(pieces.texts)
+    with tqdm(total=seeds - enough, desc="dropping pieces", unit="piece", disable=None, leave=False) as bar:
+        while True:
+            for _ in range(SUB_ROUNDS):
+                pieces.estimate()
+                bar.update(seeds - len(pieces.texts) - bar.n)
+            if len(pieces.texts) <= enough:
+                return _finish(dict(zip(pieces.texts, pieces.scores.tolist(), strict=True)), size, required)
+            pieces.prune(max(enough, int(len(pieces.texts) * SHRINKING)))
 
 
 class _Pieces:

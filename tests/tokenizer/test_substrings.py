@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from swissxmod.tokenizer import substrings
 from swissxmod.tokenizer.substrings import find_seeds
 
 
@@ -26,6 +28,12 @@ def test_a_frequent_word_that_shares_nothing_is_a_seed() -> None:
 
 def test_an_ending_is_a_seed() -> None:
     assert "ung" in seeds_of({"xung": 1, "yung": 1})
+
+
+def test_of_too_many_strings_those_that_cover_most_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(substrings, "MOST_SEEDS", 2)
+    found = seeds_of({"▁ab": 2, "▁cdefg": 30, "▁hij": 40, "▁klm": 20})
+    assert {piece for piece in found if len(piece) > 1} == {"▁cdefg", "▁hij"}
 
 
 def test_no_seed_is_longer_than_a_piece_may_be() -> None:

@@ -118,6 +118,15 @@ def test_rare_characters_beyond_the_coverage_get_no_piece() -> None:
     assert frequent_characters(words, 1.0) == set("abcd")
 
 
+def test_says_how_much_of_a_text_beyond_the_limit_was_read(corpora: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text(Path(corpora["rm_CH"]).read_text() * 4)
+    texts = {"de": corpora["de_CH"], "rm": str(tmp_path / "long.txt")}
+    summary = train_vocabulary(VocabTrain(corpora=texts, size=600, characters=30_000), tmp_path / "v")
+    assert summary["drawn"]["de"] == 1 and summary["drawn"]["rm"] <= 0.5
+    assert summary["characters"]["rm"] <= 30_000
+    assert sum(summary["share"].values()) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_larger_share_buys_shorter_texts(corpora: dict[str, str], tmp_path: Path) -> None:
     fertility = {}
     for share in (0.0, 0.5):
