@@ -159,7 +159,7 @@ def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
 
 def _check_files(settings: Any) -> None:  # noqa: ANN401 - any dataclass
     """Miss a file before the first stage runs, not hours later; models may also be names on the hub."""
-    for name in PATHS - {"compare", "model", "source", "vocab"}:
+    for name in PATHS - {"compare", "model", "source", "tokenizer", "vocab"}:
         value = getattr(settings, name, {})
         for paths in value.values() if isinstance(value, dict) else [value]:
             for path in as_paths(paths):

@@ -12,7 +12,7 @@ from .errors import UserError
 from .texts import Paths
 
 PATHS = frozenset(
-    {"compare", "corpora", "data", "dev", "gold", "model", "results", "source", "target", "train", "vocab"}
+    {"compare", "corpora", "data", "dev", "gold", "model", "results", "source", "target", "tokenizer", "train", "vocab"}
 )
 """Names of the settings that hold paths of what a step reads."""
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -209,6 +209,8 @@ class ModelModularise:
     start: dict[str, Paths] = field(default_factory=dict)
     """For X-MOD checkpoints: the adapter that a language starts from, or several to average, such as
     --start.rm_CH '[fr_XX, it_IT]'; by default the one of the same language."""
+    tokenizer: str | None = None
+    """Folder or hub name of the tokenizer, where it is not with the checkpoint."""
     adapter_reduction_factor: int = 2
     """How much narrower an adapter is than the states; X-MOD checkpoints keep their own."""
     seed: int = 1

@@ -55,7 +55,7 @@ def train_unigram(counts: Mapping[str, Count], size: int, required: Collection[s
     pieces = _Pieces(words, np.array([counts[word] for word in words], np.float64))
     enough = max(int(size * SPARE), sum(len(text) == 1 for text in pieces.texts))
     seeds = len(pieces.texts)
-    with tqdm(total=seeds - enough, desc="dropping pieces", unit="piece", disable=None, leave=False) as bar:
+    with tqdm(total=max(0, seeds - enough), desc="dropping pieces", unit="piece", disable=None, leave=False) as bar:
         while True:
             for _ in range(SUB_ROUNDS):
                 pieces.estimate()

@@ -64,7 +64,7 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
     refuse_used_folder(out)
     check_languages(settings.languages)
     config = _read_config(settings.source)
-    tokenizer = load_tokenizer(settings.source)
+    tokenizer = load_tokenizer(settings.tokenizer or settings.source)
     check_rows(settings.source, tokenizer, config.vocab_size)
     set_seed(settings.seed)
     if config.model_type == XmodConfig.model_type:

@@ -187,6 +187,17 @@ def test_languages_that_cannot_be_are_named(xmod: Path, tmp_path: Path, changed:
     assert not (tmp_path / "out").exists()
 
 
+def test_the_tokenizer_may_be_elsewhere(make: Callable, vocab: Path, tmp_path: Path) -> None:
+    source = make("roberta")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (source / name).unlink()
+    with pytest.raises(UserError, match="no tokenizer in the folder"):
+        modularise_model(ModelModularise(source=str(source), languages=["rm"]), tmp_path / "out")
+    settings = ModelModularise(source=str(source), languages=["rm"], tokenizer=str(vocab))
+    modularise_model(settings, tmp_path / "out")
+    assert load_tokenizer(tmp_path / "out").get_vocab() == load_tokenizer(vocab).get_vocab()
+
+
 def test_says_where_the_model_came_from(make: Callable, tmp_path: Path) -> None:
     modularise_model(ModelModularise(source=str(make("roberta")), languages=["rm_CH"]), tmp_path / "out")
     history = read_history(tmp_path / "out")
