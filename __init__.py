@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .eval.report import write_report
     from .recipe import run_recipe
     from .settings import (
+        AdapterExport,
+        AdapterImport,
         AlignWords,
         EvalAlignment,
         EvalNer,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from .tokenizer.report import report_vocabulary
     from .tokenizer.sentencepiece import import_vocabulary
     from .tokenizer.training import train_vocabulary
+    from .xmod.adapter_files import export_language, import_language
     from .xmod.checkpoints import load, load_model, load_with_tokenizer
     from .xmod.encoding import encode
     from .xmod.info import model_info
@@ -57,8 +60,9 @@ _HOMES = {
     "eval.report": ["write_report"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AlignWords", "EvalAlignment", "EvalNer", "FinetuneNer", "ModelInfo", "ModelInit", "ModelModularise",
-        "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
+        "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "FinetuneNer", "ModelInfo",
+        "ModelInit", "ModelModularise", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
+        "VocabTransplant",
     ],
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.word_alignment": ["align_words"],
@@ -66,6 +70,7 @@ _HOMES = {
     "tokenizer.report": ["report_vocabulary"],
     "tokenizer.sentencepiece": ["import_vocabulary"],
     "tokenizer.training": ["train_vocabulary"],
+    "xmod.adapter_files": ["export_language", "import_language"],
     "xmod.checkpoints": ["load", "load_model", "load_with_tokenizer"],
     "xmod.encoding": ["encode"],
     "xmod.modeling": [

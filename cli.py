@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from importlib import resources
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         the exit code: 0, 2 for bad input (one line on stderr says what), 130 when interrupted.
     """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger(__package__).setLevel(logging.INFO)
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
         parser = _parser()

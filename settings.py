@@ -12,7 +12,21 @@ from .errors import UserError
 from .texts import Paths
 
 PATHS = frozenset(
-    {"compare", "corpora", "data", "dev", "gold", "model", "results", "source", "target", "tokenizer", "train", "vocab"}
+    {
+        "adapter",
+        "compare",
+        "corpora",
+        "data",
+        "dev",
+        "gold",
+        "model",
+        "results",
+        "source",
+        "target",
+        "tokenizer",
+        "train",
+        "vocab",
+    }
 )
 """Names of the settings that hold paths of what a step reads."""
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -236,8 +250,14 @@ class Pretrain:
     """Text of each language to train on."""
     dev: dict[str, Paths] = field(default_factory=dict)
     """Text of each language to measure on, before and after."""
-    plan: Literal["swissbert", "full"] = "swissbert"
-    """What learns: "swissbert" freezes the trunk (adapters, embeddings and head learn), "full" trains everything."""
+    plan: Literal["swissbert", "adapters", "full"] = "swissbert"
+    """What learns: "swissbert" freezes the trunk (adapters, embeddings and head learn), "adapters" freezes all but the
+    adapters of the languages in corpora, "full" trains everything."""
+    add_language: str | None = None
+    """Name of one more language to give the model first, such as rm-sursilv; its adapter is also written to the folder
+    adapter in the result."""
+    start: Paths = field(default_factory=list)
+    """The adapter that the added language starts from, or several to average; by default the one of the language."""
     steps: int = 1000
     """Optimiser steps."""
     batch_size: int = 32
@@ -269,10 +289,40 @@ class Pretrain:
         """Refuse values that cannot work."""
         _seed(self)
         _some(self, "corpora")
+        if self.start and not self.add_language:
+            raise UserError("start: it is for --add_language, which was not given")
         _share(self, "alpha", "warmup", "mask_probability", "dropout")
         _at_least(
             self, steps=1, batch_size=1, block_size=8, dev_blocks=1, save_steps=1, learning_rate=0, weight_decay=0
         )
+
+
+@dataclass(frozen=True)
+class AdapterExport:
+    """Write the adapter of one language as a folder of its own, a few megabytes to share.
+
+    Example: swissxmod adapter export --model adapted --language rm --out rm-adapter
+    """
+
+    model: str
+    """Model folder or hub name."""
+    language: str
+    """Which of its languages."""
+
+
+@dataclass(frozen=True)
+class AdapterImport:
+    """Give a model one more language from an adapter folder; nothing else in it changes.
+
+    Example: swissxmod adapter import --model ner --adapter rm-sursilv-adapter --out ner-with-sursilv
+    """
+
+    model: str
+    """Model folder or hub name; the adapter must have been trained in it, or in what it was fine-tuned from."""
+    adapter: str
+    """Adapter folder."""
+    language: str | None = None
+    """Name that the language shall have; by default the adapter's own."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,8 @@ def smoothed_shares(sizes: Mapping[str, float], alpha: float, minimum: float = 0
         lifted |= below
 
 
-def total_characters(documents: Iterable[str]) -> int:
-    """Number of characters of all documents together."""
-    return sum(len(document) for document in documents)
+def batched(documents: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Lists of ``size`` documents, the last one shorter (``itertools.batched`` is newer than Python 3.11)."""
+    documents = iter(documents)
+    while batch := list(islice(documents, size)):
+        yield batch

@@ -43,6 +43,8 @@ VERBS = {
     "model init": Verb(s.ModelInit, "xmod.initialise:init_model"),
     "model info": Verb(s.ModelInfo, "xmod.info:model_info", writes=False),
     "model modularise": Verb(s.ModelModularise, "xmod.modularise:modularise_model"),
+    "adapter export": Verb(s.AdapterExport, "xmod.adapter_files:export_language"),
+    "adapter import": Verb(s.AdapterImport, "xmod.adapter_files:import_language"),
     "pretrain": Verb(s.Pretrain, "xmod.pretraining.run:pretrain"),
     "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),

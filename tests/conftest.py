@@ -15,6 +15,12 @@ LANGUAGES = ["de_CH", "fr_CH", "it_CH", "rm_CH"]
 SAMPLE = Path(__file__).parents[1] / "sample"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the shards of tests out of the user's cache."""
+    os.environ["SWISSXMOD_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def corpora() -> dict[str, str]:
     """A JSONL file of each language, from the bundled sample."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Literal, TypeVar
@@ -20,6 +21,8 @@ Part = Literal["embeddings", "adapters", "trunk", "head"]
 PLANS: dict[str, tuple[Part, ...]] = {
     # Vamvas et al. 2023, "SwissBERT": adapters, embeddings and positions learn in pretraining, the trunk does not ...
     "swissbert": ("embeddings", "adapters", "head"),
+    # One more language on a finished model: nothing of the others changes.
+    "adapters": ("adapters",),
     "full": ("embeddings", "adapters", "trunk", "head"),
     # ... and in fine-tuning the other way round, so that the task works with any language's adapter.
     "task": ("trunk", "head"),
@@ -49,8 +52,15 @@ def learned(parts: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
     }
 
 
-def train_only(model: nn.Module, parts: Collection[Part]) -> dict[str, tuple[int, int]]:
+def train_only(
+    model: nn.Module, parts: Collection[Part], languages: Collection[str] | None = None
+) -> dict[str, tuple[int, int]]:
     """Let the parameters of ``parts`` learn and freeze all others.
+
+    Args:
+        model: any X-MOD model.
+        parts: what learns.
+        languages: of the adapters only these learn, and no norm that all adapters share; by default all do.
 
     Returns:
         (trainable, total) number of parameters of each part, tied weights counted once.
@@ -59,10 +69,20 @@ def train_only(model: nn.Module, parts: Collection[Part]) -> dict[str, tuple[int
     trainable: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         part = part_of(name)
-        parameter.requires_grad = part in parts
+        mine = part != "adapters" or languages is None or language_of(name) in languages
+        parameter.requires_grad = part in parts and mine
         total[part] += parameter.numel()
-        trainable[part] += parameter.numel() * (part in parts)
+        trainable[part] += parameter.numel() * parameter.requires_grad
     return {part: (trainable[part], count) for part, count in total.items()}
+
+
+def frozen_checksums(model: nn.Module) -> dict[str, int]:
+    """A checksum of each parameter that does not learn, to prove that training left it alone, bit for bit."""
+    return {
+        name: zlib.crc32(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        for name, parameter in model.named_parameters()
+        if not parameter.requires_grad
+    }
 
 
 def with_languages(model: ModelT, starts: Mapping[str, Collection[str]]) -> ModelT:

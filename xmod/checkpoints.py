@@ -8,7 +8,7 @@ A model folder is one of ``transformers`` (``config.json``, ``model.safetensors`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,8 +186,17 @@ def save_checkpoint(
     tokenizer: PreTrainedTokenizerFast,
     history: History,
     curve: list[dict[str, float]] | None = None,
+    extras: Mapping[str, Callable[[Path], object]] | None = None,
 ) -> None:
     """Write a model folder, with the learning curve of a trained model, whole or not at all.
+
+    Args:
+        out: folder to make.
+        model: its weights and config.
+        tokenizer: its tokenizer.
+        history: the steps that made it.
+        curve: what its training logged.
+        extras: what writes each further file or folder, by name.
 
     Raises:
         UserError: if ``out`` is a file or a folder that is not empty.
@@ -198,6 +207,8 @@ def save_checkpoint(
         write_json(folder / HISTORY, {"history": history})
         if curve is not None:
             write_json(folder / CURVE, curve)
+        for name, write in (extras or {}).items():
+            write(folder / name)
 
 
 def model_hash(source: str | Path) -> str:
@@ -210,5 +221,10 @@ def model_hash(source: str | Path) -> str:
 
 def languages_seen(history: History, step: str) -> list[str]:
     """Languages that the named step ("pretrain", "finetune ner") trained on, in order of appearance."""
-    seen = [language for record in history if record["step"] == step for language in record["languages"]]
+    seen: list[str] = []
+    for record in history:
+        if record["step"] == step:
+            seen += record["languages"]
+        # An adapter that was imported brings what it was trained on.
+        seen += languages_seen(record.get("adapter", []), step)
     return list(dict.fromkeys(seen))

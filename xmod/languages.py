@@ -43,7 +43,7 @@ def resolve_language(name: str, adapters: Sequence[str]) -> str:
     if name in adapters:
         return name
     wanted = parse_tag(name)
-    fitting = [key for key in adapters if _fits(wanted, parse_tag(key))]
+    fitting = [key for key in adapters if may_mean(name, key)]
     if len(fitting) == 1:
         return fitting[0]
     known = ", ".join(adapters) or "none"
@@ -56,7 +56,9 @@ def resolve_language(name: str, adapters: Sequence[str]) -> str:
     raise UserError(f"no adapter for language {name!r} (have: {known}){hint}")
 
 
-def _fits(wanted: LanguageTag, key: LanguageTag) -> bool:
+def may_mean(name: str, adapter: str) -> bool:
+    """Whether ``name`` fits an adapter: the same language and variant, and no other region."""
+    wanted, key = parse_tag(name), parse_tag(adapter)
     same_region = wanted.region == key.region or wanted.region is None or key.region is None
     return wanted.language == key.language and wanted.rest == key.rest and same_region
 
@@ -76,6 +78,12 @@ def by_adapter(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[st
     return named
 
 
+def adapter_key(name: str) -> str:
+    """The key of a new adapter: "rm-sursilv" is ``rm_sursilv``, as SwissBERT writes them."""
+    parse_tag(name)
+    return name.strip().replace("-", "_")
+
+
 def as_names(names: str | Sequence[str]) -> list[str]:
     """One name or several, as a list."""
     return [names] if isinstance(names, str) else list(names)
@@ -86,6 +94,24 @@ def check_languages(names: Sequence[str]) -> None:
     tags = [parse_tag(name) for name in names]
     if len(set(tags)) < len(tags):
         raise UserError(f"languages: expected different ones, found {', '.join(names)}")
+
+
+def starting_adapters(language: str, given: Sequence[str], adapters: Sequence[str], option: str) -> list[str]:
+    """The adapters that a new one starts from: those given, else the one of the same language.
+
+    Raises:
+        UserError: if none is given and not exactly one is of the language; ``option`` is where to give some.
+    """
+    if given:
+        return [resolve_language(name, adapters) for name in given]
+    alike = [key for key in adapters if same_language(key, language)]
+    if len(alike) != 1:
+        found = f"{len(alike)} of its language ({', '.join(alike)})" if alike else "none of its language"
+        raise UserError(
+            f"language {language!r}: the model has {found} among its adapters ({', '.join(adapters)}); say which "
+            f"to start from, one or several to average: {option} '[...]'"
+        )
+    return alike
 
 
 def same_language(first: str, second: str) -> bool:

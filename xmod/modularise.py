@@ -22,7 +22,7 @@ from ..settings import ModelModularise
 from ..tokenizer.folders import is_hub_name, load_tokenizer, named
 from .adapters import with_languages
 from .checkpoints import check_rows, load_model, load_partly, read_history, save_checkpoint
-from .languages import as_names, check_languages, parse_tag, resolve_language
+from .languages import as_names, check_languages, resolve_language, starting_adapters
 from .modeling import XmodForMaskedLM
 from .vocabulary import POSITIONS, move_positions
 
@@ -214,20 +214,10 @@ def _starts(settings: ModelModularise, adapters: list[str]) -> dict[str, list[st
     for language in settings.start:
         resolve_language(language, settings.languages)
     given = {resolve_language(name, settings.languages): as_names(olds) for name, olds in settings.start.items()}
-    starts = {}
-    for language in settings.languages:
-        if language in given:
-            starts[language] = [resolve_language(old, adapters) for old in given[language]]
-            continue
-        alike = [old for old in adapters if parse_tag(old).language == parse_tag(language).language]
-        if len(alike) != 1:
-            found = f"{len(alike)} of its language ({', '.join(alike)})" if alike else "none of its language"
-            raise UserError(
-                f"language {language!r}: the model has {found} among its adapters ({', '.join(adapters)}); say which "
-                f"to start from, one or several to average: --start.{language} '[...]'"
-            )
-        starts[language] = alike
-    return starts
+    return {
+        language: starting_adapters(language, given.get(language, []), adapters, f"--start.{language}")
+        for language in settings.languages
+    }
 
 
 def _read_config(source: str) -> PreTrainedConfig:

@@ -1,18 +1,45 @@
-"""From text to blocks of pieces: each of one language, in smoothed proportion."""
+"""From pieces to blocks: each of one language, in smoothed proportion."""
 
 from __future__ import annotations
 
-import random
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
-from ...texts import Paths, read_documents, smoothed_shares, total_characters
+from ...texts import Paths, batched, read_documents, smoothed_shares
+from .shards import BATCH, open_shard
 
-BATCH = 256
+
+class Blocks(Sequence[Tensor]):
+    """Blocks of all languages in the order of training, read from the shards one by one.
+
+    A block begins with ``<s>`` and ends with ``</s>``; between is a run of pieces of one language, in which documents
+    end with ``</s>``.
+    """
+
+    def __init__(
+        self, runs: Sequence[NDArray[np.unsignedinteger]], places: NDArray[np.int64], begin: int, end: int, size: int
+    ) -> None:
+        self.runs = runs
+        self.places = places
+        """For each block the number of its run, and its first piece there, shape (blocks, 2)."""
+        self.begin, self.end, self.size = begin, end, size
+
+    def __len__(self) -> int:
+        """Number of blocks."""
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
+        """Ids of a block, shape (size,)."""
+        run, start = self.places[index]
+        inside = self.runs[run][start : start + self.size - 2]
+        return torch.tensor([self.begin, *inside.tolist(), self.end], dtype=torch.int32)
 
 
 def draw_blocks(
@@ -23,33 +50,47 @@ def draw_blocks(
     block_size: int,
     alpha: float,
     seed: int,
-) -> tuple[Tensor, list[str]]:
+) -> tuple[Blocks, list[str]]:
     """Blocks of all languages, shuffled.
 
     Args:
-        corpora: files of each language.
+        corpora: sources of each language.
         tokenizer: cuts the text.
-        n_blocks: how many blocks to draw; a language with less text is read again.
+        n_blocks: how many blocks to draw; a language with less text is read again, cut at other places.
         block_size: pieces of a block, special ones included.
         alpha: exponent of language smoothing.
         seed: of the order.
 
     Returns:
-        ids (32 bits wide, as there may be many), shape (n_blocks, block_size), and the language of each block.
+        the blocks, and the language of each.
 
     Raises:
-        UserError: for text that cannot be read, or a language with less than one block of it.
+        UserError: for text that cannot be read, a damaged shard, or a language with less than one block of text.
     """
-    documents = {language: list(read_documents(paths)) for language, paths in corpora.items()}
-    shares = smoothed_shares({name: total_characters(texts) for name, texts in documents.items()}, alpha)
-    blocks, languages = [], []
-    for language, count in _apportion(shares, n_blocks).items():
-        generator = random.Random(f"{seed}-{language}")
-        blocks += _take_blocks(documents[language], tokenizer, count, block_size, generator, language)
+    shards = {language: open_shard(paths, tokenizer) for language, paths in corpora.items()}
+    shares = smoothed_shares({language: shard.characters for language, shard in shards.items()}, alpha)
+    places, languages = [], []
+    for number, (language, count) in enumerate(_apportion(shares, n_blocks).items()):
+        if (pieces := len(shards[language].pieces)) < block_size - 2:
+            raise UserError(f"{language}: the text is shorter than one block of {block_size} pieces")
+        generator = np.random.default_rng([seed, zlib.crc32(language.encode())])
+        starts = _draw(pieces, count, block_size - 2, generator)
+        places.append(np.stack([np.full(count, number), starts], axis=1))
         languages += [language] * count
-    order = list(range(n_blocks))
-    random.Random(seed).shuffle(order)
-    return torch.stack([blocks[i] for i in order]), [languages[i] for i in order]
+    order = np.random.default_rng(seed).permutation(n_blocks)
+    begin, end = int(tokenizer.bos_token_id), int(tokenizer.eos_token_id)
+    runs = [shard.pieces for shard in shards.values()]
+    return Blocks(runs, np.concatenate(places)[order], begin, end, block_size), [languages[i] for i in order]
+
+
+def _draw(pieces: int, count: int, width: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Where ``count`` blocks of ``width`` begin in a run of ``pieces``: all there are come before any comes again."""
+    taken = np.zeros(0, np.int64)
+    while len(taken) < count:
+        # Another pass over the text is cut elsewhere, so that no block comes twice; the first pass loses nothing.
+        shift = int(generator.integers(min(width, pieces - width + 1))) if len(taken) else 0
+        taken = np.concatenate([taken, generator.permutation(np.arange(shift, pieces - width + 1, width))])
+    return taken[:count]
 
 
 def first_blocks(
@@ -79,47 +120,14 @@ def _apportion(shares: Mapping[str, float], total: int) -> dict[str, int]:
     return counts
 
 
-def _take_blocks(
-    documents: Sequence[str],
-    tokenizer: PreTrainedTokenizerFast,
-    count: int,
-    block_size: int,
-    generator: random.Random,
-    language: str,
-) -> list[Tensor]:
-    taken: list[Tensor] = []
-    while len(taken) < count:
-        before = len(taken)
-        for block in _blocks(generator.sample(documents, len(documents)), tokenizer, block_size):
-            taken.append(torch.tensor(block, dtype=torch.int32))
-            if len(taken) == count:
-                return taken
-        if len(taken) == before:
-            raise UserError(f"{language}: the text is shorter than one block of {block_size} pieces")
-    return taken
-
-
-def _blocks(
-    documents: Iterator[str] | Sequence[str], tokenizer: PreTrainedTokenizerFast, size: int
-) -> Iterator[list[int]]:
-    """Documents in a row, parted by ``</s>``, cut into blocks that begin with ``<s>`` and end with ``</s>``."""
+def _blocks(documents: Iterator[str], tokenizer: PreTrainedTokenizerFast, size: int) -> Iterator[list[int]]:
+    """Documents in a row, each ended by ``</s>``, cut into blocks that begin with ``<s>`` and end with ``</s>``."""
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     row: list[int] = []
-    for batch in _batched(documents):
+    for batch in batched(documents, BATCH):
         for ids in tokenizer(batch, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]:
             row += [*ids, end]
             whole = len(row) - len(row) % (size - 2)
             for start in range(0, whole, size - 2):
                 yield [begin, *row[start : start + size - 2], end]
             row = row[whole:]
-
-
-def _batched(documents: Iterator[str] | Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for document in documents:
-        batch.append(document)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

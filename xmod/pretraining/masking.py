@@ -42,7 +42,12 @@ class MaskedBlocks(Dataset[dict[str, Tensor]]):
     """Blocks masked afresh wherever they stand in the data, always alike for the same seed and place."""
 
     def __init__(
-        self, blocks: Tensor, lang_ids: Tensor, tokenizer: PreTrainedTokenizerFast, probability: float, seed: int
+        self,
+        blocks: Sequence[Tensor] | Tensor,
+        lang_ids: Tensor,
+        tokenizer: PreTrainedTokenizerFast,
+        probability: float,
+        seed: int,
     ) -> None:
         self.blocks = blocks
         self.lang_ids = lang_ids

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +20,17 @@ from ...files import fingerprint, refuse_used_folder
 from ...settings import PATHS, Pretrain
 from ...tokenizer.pieces import Pieces
 from ...tokenizer.pipeline import BYTES
-from ..adapters import PLANS, learned, train_only
+from ..adapter_files import export_adapter
+from ..adapters import PLANS, frozen_checksums, learned, train_only, with_languages
 from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
-from ..languages import by_adapter
+from ..languages import adapter_key, as_names, by_adapter, may_mean, starting_adapters
 from ..modeling import XmodForMaskedLM
 from ..training import TrainingPlan, autocast, dropout, precision_name, train
 from .corpus import draw_blocks, first_blocks
 from .masking import MaskedBlocks, collate_blocks
 
 DEV_SEED = 7_654_321
+LOG = logging.getLogger(__name__)
 
 
 def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
@@ -45,11 +50,15 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     out = Path(out)
     refuse_used_folder(out)
     model, tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
+    if settings.add_language:
+        model = _with_new_language(model, settings)
     corpora = by_adapter(settings.corpora, model.languages)
     dev = _dev_sets(by_adapter(settings.dev, model.languages), model, tokenizer, settings)
     if settings.block_size > (room := model.roberta.max_tokens):
         raise UserError(f"block_size: the model has {room} positions, found {settings.block_size}")
-    parts = train_only(model, PLANS[settings.plan])
+    parts = train_only(model, PLANS[settings.plan], None if settings.plan == "full" else corpora)
+    LOG.info(parameter_table(parts))
+    frozen = frozen_checksums(model)
     blocks, languages = draw_blocks(
         corpora,
         tokenizer,
@@ -65,6 +74,8 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     with dropout(model, settings.dropout):
         plan = TrainingPlan.of(settings, steps=settings.steps, title="pretrain", save_steps=settings.save_steps)
         curve = train(model, dataset, collate_blocks, plan, work)
+    if changed := [name for name, checksum in frozen_checksums(model).items() if checksum != frozen[name]]:
+        raise RuntimeError(f"training changed {len(changed)} weights that were frozen, such as {changed[0]}")
     summary = {
         "parameters": parts,
         "pieces": {name: languages.count(name) * settings.block_size for name in corpora},
@@ -81,9 +92,29 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
         "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
-    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
+    history = [*(read_history(settings.model) or []), record]
+    extras = {}
+    if settings.add_language:
+        extras["adapter"] = partial(export_adapter, model, adapter_key(settings.add_language), history=history)
+    save_checkpoint(out, model, tokenizer, history, curve, extras)
     shutil.rmtree(work, ignore_errors=True)
     return summary
+
+
+def _with_new_language(model: XmodForMaskedLM, settings: Pretrain) -> XmodForMaskedLM:
+    """The model with one more language, whose adapter is that of another one, or an average."""
+    language = adapter_key(str(settings.add_language))
+    if there := [name for name in model.languages if may_mean(language, name)]:
+        raise UserError(f"add_language: the model has {language!r} already, as {there[0]}")
+    olds = starting_adapters(language, as_names(settings.start), model.languages, "--start")
+    return with_languages(model, {name: [name] for name in model.languages} | {language: olds}).to(model.device)
+
+
+def parameter_table(parts: Mapping[str, tuple[int, int]]) -> str:
+    """What learns, for people: a line for each part with its trainable and all parameters."""
+    rows = [*parts.items(), ("total", tuple(map(sum, zip(*parts.values(), strict=True))))]
+    lines = [f"{name:<12}{learning:>14,}{total:>14,}" for name, (learning, total) in rows]
+    return "\n".join([f"{'part':<12}{'trainable':>14}{'parameters':>14}", *lines])
 
 
 def _dev_sets(

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast
 
 from swissxmod import Pretrain, UserError, XmodForMaskedLM, load_model, pretrain
 from swissxmod.files import fingerprint
 from swissxmod.settings import PATHS
-from swissxmod.texts import read_documents
 from swissxmod.xmod import training
 from swissxmod.xmod.checkpoints import read_history
-from swissxmod.xmod.pretraining.corpus import draw_blocks
+from swissxmod.xmod.pretraining import run
 
 
 def short(model: Path, text: dict[str, str], **changes: Any) -> Pretrain:
@@ -94,27 +92,14 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_skipped(tmp_path: Path)
     assert training._last_whole_checkpoint(tmp_path / "nothing") is None
 
 
-def test_blocks_are_of_one_language_and_follow_the_shares(
-    tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str]
-) -> None:
-    blocks, languages = draw_blocks(
-        {"de": corpora["de_CH"], "rm": corpora["rm_CH"]}, tokenizer, n_blocks=50, block_size=16, alpha=0, seed=1
-    )
-    assert blocks.shape == (50, 16)
-    assert set(blocks[:, 0].tolist()) == {0} and set(blocks[:, -1].tolist()) == {2}
-    assert languages.count("de") == languages.count("rm") == 25
-    text = {name: " ".join(read_documents(path)) for name, path in corpora.items()}
-    for block, language in zip(blocks, languages, strict=True):
-        words = tokenizer.decode(block, skip_special_tokens=True).split()
-        assert words and all(word in text[f"{language}_CH"] for word in words)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"corpora": {"en": "de_CH"}}, "no adapter for language 'en'"),
         ({"block_size": 21}, "block_size: the model has 20 positions, found 21"),
         ({"corpora": {"de": "SHORT"}}, "de_CH: the text is shorter than one block of 16 pieces"),
+        ({"add_language": "rm"}, r"the model has 'rm' already"),
+        ({"add_language": "gsw"}, r"'gsw': the model has none of its language .*: --start "),
     ],
 )
 def test_what_cannot_be_trained_is_refused(
@@ -140,3 +125,36 @@ def test_a_changed_model_does_not_go_on_from_an_old_checkpoint(
 
 def training_folder(settings: Pretrain) -> str:
     return fingerprint(asdict(settings), PATHS)
+
+
+def test_only_the_adapters_of_the_text_learn(model_folder: Path, corpora: dict[str, str], tmp_path: Path) -> None:
+    summary = pretrain(short(model_folder, corpora, plan="adapters"), tmp_path / "out")
+    before, after = (load_model(XmodForMaskedLM, folder).state_dict() for folder in (model_folder, tmp_path / "out"))
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed and all(".de_CH." in key or ".rm_CH." in key for key in changed)
+    assert summary["parameters"]["adapters"] == (2 * 2 * 1072, 4 * 2 * 1072)
+    assert summary["parameters"]["embeddings"][0] == summary["parameters"]["trunk"][0] == 0
+
+
+def test_what_learns_is_told_before_the_first_step(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "swissxmod")
+    pretrain(short(model_folder, corpora, steps=1), tmp_path / "out")
+    lines = {line.split()[0]: line.split()[1:] for line in caplog.text.splitlines() if len(line.split()) == 3}
+    assert lines["trunk"][0] == "0" and lines["embeddings"][0] == lines["embeddings"][1]
+    assert int(lines["total"][1].replace(",", "")) == load_model(XmodForMaskedLM, model_folder).num_parameters()
+
+
+def test_a_frozen_weight_that_changed_is_a_fault(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meddle(model: XmodForMaskedLM, *args: Any) -> list[dict[str, float]]:
+        with torch.no_grad():
+            model.roberta.encoder.layer[0].output.dense.bias[0] += 1e-6
+        return []
+
+    monkeypatch.setattr(run, "train", meddle)
+    with pytest.raises(RuntimeError, match="training changed 1 weights that were frozen"):
+        pretrain(short(model_folder, corpora), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

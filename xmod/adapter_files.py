@@ -1,0 +1,161 @@
+"""One language as one folder: weights of all layers (``adapter.safetensors``), and what they fit (``adapter.json``)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..errors import UserError
+from ..files import existing_file, existing_folder, new_folder, read_json, refuse_used_folder, write_json
+from ..settings import AdapterExport, AdapterImport
+from ..tokenizer.folders import load_tokenizer
+from .adapters import ModelT, language_of, part_of, with_languages
+from .checkpoints import History, load, read_history, save_checkpoint
+from .languages import adapter_key, resolve_language
+from .modeling import XmodPreTrainedModel
+
+WEIGHTS, FACTS = "adapter.safetensors", "adapter.json"
+FORMAT = 1
+SWITCHES = ("adapter_layer_norm", "adapter_reuse_layer_norm", "ln_before_adapter", "pre_norm", "hidden_act")
+
+
+def export_language(settings: AdapterExport, out: str | Path) -> dict[str, Any]:
+    """Write the adapter of one language of a model as a folder of its own.
+
+    Args:
+        settings: the model and the language.
+        out: folder to make.
+
+    Returns:
+        the language, the number of parameters, and the base that it fits.
+
+    Raises:
+        UserError: for a model that cannot be loaded, or has no such language.
+    """
+    model = load(settings.model)
+    language = resolve_language(settings.language, model.languages)
+    return export_adapter(model, language, out, read_history(settings.model) or [])
+
+
+def import_language(settings: AdapterImport, out: str | Path) -> dict[str, Any]:
+    """Write a model that has one more language, from an adapter folder; all other weights stay as they are.
+
+    Args:
+        settings: the model, the folder, and the name that the language shall have.
+        out: folder to make.
+
+    Returns:
+        the languages of the new model.
+
+    Raises:
+        UserError: if either cannot be loaded, the adapter was made for another base, or the language is there already.
+    """
+    refuse_used_folder(out)
+    model = load(settings.model)
+    folder = existing_folder(settings.adapter)
+    facts = _read_facts(folder)
+    language = adapter_key(settings.language or facts["language"])
+    grown = add_adapter(model, folder, language)
+    record = {"step": "import", "language": language, "adapter": facts["history"]}
+    history = [*(read_history(settings.model) or []), record]
+    save_checkpoint(out, grown, load_tokenizer(settings.model), history)
+    return {"languages": list(grown.languages)}
+
+
+def export_adapter(model: XmodPreTrainedModel, language: str, out: str | Path, history: History) -> dict[str, Any]:
+    """Write the adapter ``language`` of a model in memory; see :func:`export_language`."""
+    weights = {
+        _without_language(name, language): parameter.detach().cpu().contiguous()
+        for name, parameter in model.named_parameters()
+        if language_of(name) == language
+    }
+    facts = {"format": FORMAT, "language": language, "base": base_hash(model), "fits": _fits(model)}
+    with new_folder(out) as folder:
+        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        write_json(folder / FACTS, facts | {"history": history})
+    return {
+        "language": language,
+        "parameters": sum(weight.numel() for weight in weights.values()),
+        "base": facts["base"],
+    }
+
+
+def add_adapter(model: ModelT, folder: str | Path, language: str) -> ModelT:
+    """A copy of ``model`` with the adapter of ``folder`` as its last language.
+
+    Raises:
+        UserError: see :func:`import_language`.
+    """
+    if language in model.languages:
+        raise UserError(f"language {language!r}: the model has it already; give the new one another name")
+    facts = _read_facts(Path(folder))
+    for name, value in _fits(model).items():
+        if facts["fits"].get(name) != value:
+            raise UserError(f"{folder}: made for {name} {facts['fits'].get(name)}, the model has {value}")
+    if facts["base"] != base_hash(model):
+        raise UserError(
+            f"{folder}: made for another base (its embeddings differ from this model's); an adapter works with the "
+            "model it was trained in, and with what was fine-tuned from that with frozen embeddings"
+        )
+    weights = _read_weights(Path(folder))
+    grown = with_languages(model, {name: [name] for name in model.languages} | {language: [model.languages[0]]})
+    own = {
+        _without_language(name, language): p for name, p in grown.named_parameters() if language_of(name) == language
+    }
+    if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
+        raise UserError(f"{folder}: its weights are not those of an adapter for this model")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])
+    return grown
+
+
+def base_hash(model: XmodPreTrainedModel) -> str:
+    """SHA-256 of the embeddings, by which a model and what was fine-tuned from it are known to be akin.
+
+    Fine-tuning as SwissBERT does changes the trunk and leaves embeddings and adapters: a language that is trained
+    later works in both.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        if part_of(name) == "embeddings":
+            digest.update(name.removeprefix("roberta.").encode())
+            digest.update(parameter.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _fits(model: XmodPreTrainedModel) -> dict[str, Any]:
+    config = model.config
+    sizes = {
+        "layers": config.num_hidden_layers,
+        "hidden_size": config.hidden_size,
+        "adapter_size": config.hidden_size // config.adapter_reduction_factor,
+    }
+    return sizes | {name: getattr(config, name) for name in SWITCHES}
+
+
+def _without_language(name: str, language: str) -> str:
+    return name.removeprefix("roberta.").replace(f"adapter_modules.{language}.", "adapter.")
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    facts = read_json(folder / FACTS)
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise UserError(f"{folder / FACTS}: not the description of an adapter of format {FORMAT}")
+    if missing := {"language", "base", "fits", "history"} - facts.keys():
+        raise UserError(f"{folder / FACTS}: lacks {', '.join(sorted(missing))}")
+    return facts
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    file = existing_file(folder / WEIGHTS)
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise UserError(f"{file}: not a whole safetensors file ({error})") from error
