@@ -274,6 +274,8 @@ class Pretrain:
     """Dropout while training; off by default, as a short run sees no text twice. The saved model keeps its own."""
     mask_probability: float = 0.15
     """Share of the pieces to predict; of these 80% are masked, 10% replaced, 10% kept."""
+    whole_words: bool = False
+    """Choose words to predict, all their pieces or none; otherwise pieces. Dev losses are always of pieces."""
     alpha: float = 0.3
     """Exponent of language smoothing."""
     dev_blocks: int = 32

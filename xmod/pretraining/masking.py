@@ -9,11 +9,24 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
+from ...tokenizer.pieces import Pieces
 from ..inputs import IGNORED
 
 
+def word_beginnings(tokenizer: PreTrainedTokenizerFast) -> Tensor:
+    """Which pieces begin a word, or are a sign of their own; shape (vocabulary,)."""
+    begins = torch.ones(len(tokenizer), dtype=torch.bool)
+    for piece, number in Pieces(tokenizer).numbers.items():
+        begins[number] = not piece[0].isalnum()
+    return begins
+
+
 def mask_pieces(
-    ids: Tensor, tokenizer: PreTrainedTokenizerFast, probability: float, generator: torch.Generator
+    ids: Tensor,
+    tokenizer: PreTrainedTokenizerFast,
+    probability: float,
+    generator: torch.Generator,
+    begins: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Choose pieces to predict: 80% become ``<mask>``, 10% a random piece, 10% stay (Devlin et al. 2019, BERT).
 
@@ -22,15 +35,20 @@ def mask_pieces(
         tokenizer: names the special pieces, which are never chosen.
         probability: of a piece to be chosen; at least one always is.
         generator: makes the choice repeatable.
+        begins: which pieces begin words: then words are chosen, all their pieces or none (BERT's whole-word masking).
 
     Returns:
         what the model sees, and the labels (-100 where nothing is to be predicted), both of shape (n,).
     """
     special = torch.isin(ids, torch.tensor(tokenizer.all_special_ids))
-    chance = torch.rand(ids.shape, generator=generator).masked_fill(special, 2.0)
+    chance = torch.rand(ids.shape, generator=generator)
+    if begins is not None:
+        words = (begins[ids] | special).long().cumsum(0)
+        chance = chance[words - words[0]]
+    chance = chance.masked_fill(special, 2.0)
     chosen = chance < probability
     if not chosen.any() and not special.all():
-        chosen[chance.argmin()] = True
+        chosen = chance == chance.min()
     labels = ids.masked_fill(~chosen, IGNORED)
     fate = torch.rand(ids.shape, generator=generator)
     random_ids = torch.randint(len(tokenizer), ids.shape, generator=generator)
@@ -48,12 +66,14 @@ class MaskedBlocks(Dataset[dict[str, Tensor]]):
         tokenizer: PreTrainedTokenizerFast,
         probability: float,
         seed: int,
+        whole_words: bool = False,
     ) -> None:
         self.blocks = blocks
         self.lang_ids = lang_ids
         self.tokenizer = tokenizer
         self.probability = probability
         self.seed = seed
+        self.begins = word_beginnings(tokenizer) if whole_words else None
 
     def __len__(self) -> int:
         """Number of blocks."""
@@ -62,7 +82,8 @@ class MaskedBlocks(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """``input_ids`` and ``labels`` of shape (block,), and the adapter's number."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        seen, labels = mask_pieces(self.blocks[index].long(), self.tokenizer, self.probability, generator)
+        ids = self.blocks[index].long()
+        seen, labels = mask_pieces(ids, self.tokenizer, self.probability, generator, self.begins)
         return {"input_ids": seen, "labels": labels, "lang_ids": self.lang_ids[index]}
 
 

@@ -68,7 +68,7 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
         seed=settings.seed,
     )
     lang_ids = torch.tensor([model.language_id(language) for language in languages])
-    dataset = MaskedBlocks(blocks, lang_ids, tokenizer, settings.mask_probability, settings.seed)
+    dataset = MaskedBlocks(blocks, lang_ids, tokenizer, settings.mask_probability, settings.seed, settings.whole_words)
     work = out.parent / f".{out.name}-{fingerprint(asdict(settings), PATHS)[:12]}.work"
     before = dev_bits(model, dev, settings)
     with dropout(model, settings.dropout):

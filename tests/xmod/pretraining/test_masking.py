@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from swissxmod.xmod.pretraining.masking import MaskedBlocks, collate_blocks, mask_pieces
+from swissxmod.xmod.pretraining.masking import MaskedBlocks, collate_blocks, mask_pieces, word_beginnings
 
 
 @settings(deadline=None)
@@ -45,3 +45,34 @@ def test_a_batch_is_sorted_by_language(tokenizer: PreTrainedTokenizerFast) -> No
     batch = collate_blocks([data[i] for i in range(4)])
     assert batch["lang_ids"].tolist() == [0, 0, 1, 2]
     assert torch.equal(batch["input_ids"][3], data[0]["input_ids"])
+
+
+def test_signs_and_first_pieces_begin_words(tokenizer: PreTrainedTokenizerFast) -> None:
+    begins = word_beginnings(tokenizer)
+    vocabulary = tokenizer.get_vocab()
+    assert all(begins[vocabulary[piece]] for piece in ("▁", "▁la", ".", "«"))
+    assert not any(begins[vocabulary[piece]] for piece in ("a", "ä", "5"))
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**31), probability=st.floats(0, 1))
+def test_whole_words_are_chosen_or_left(tokenizer: PreTrainedTokenizerFast, seed: int, probability: float) -> None:
+    text = "Il cussegl naziunal, ch'ha decidì il nov preventiv dal chantun."
+    ids = torch.tensor(tokenizer(text)["input_ids"])
+    begins = word_beginnings(tokenizer)
+    generator = torch.Generator().manual_seed(seed)
+    seen, labels = mask_pieces(ids, tokenizer, probability, generator, begins)
+    chosen = labels >= 0
+    assert chosen.any() and not chosen[0] and not chosen[-1]
+    assert torch.equal(torch.where(chosen, labels, seen), ids)
+    for place in range(2, len(ids) - 1):
+        if not begins[ids[place]]:
+            assert chosen[place] == chosen[place - 1]
+
+
+def test_the_share_of_whole_words_is_that_of_pieces(tokenizer: PreTrainedTokenizerFast) -> None:
+    ids = torch.randint(260, 899, (200_000,))
+    begins = word_beginnings(tokenizer)
+    assert 0.1 < begins[ids].float().mean() < 0.9
+    _, labels = mask_pieces(ids, tokenizer, 0.15, torch.Generator().manual_seed(0), begins)
+    assert (labels >= 0).float().mean() == pytest.approx(0.15, abs=0.01)
