@@ -111,7 +111,7 @@ class _Pieces:
             replaced -= parts * np.log(total + used * (parts - 1))
             worth = used / total * (np.log(used) - np.log(total) - replaced)
         worth[np.isneginf(replacement)] = np.inf
-        worth[(used == 0) | (replacement > self.scores)] = -np.inf
+        worth[used == 0] = -np.inf
         return worth
 
     def _keep(self, kept: NDArray[np.bool_]) -> None:

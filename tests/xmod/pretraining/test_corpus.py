@@ -56,3 +56,8 @@ def test_all_text_is_read_before_any_is_read_again(pieces: int, count: int, widt
     first = starts[: pieces // width]
     assert len(set(first.tolist())) == len(first)
     assert all(start % width == 0 for start in first)
+
+
+def test_text_that_is_read_again_is_cut_elsewhere() -> None:
+    starts = _draw(100, 36, 10, np.random.default_rng(1))
+    assert len({int(start) % 10 for start in starts}) == 4
