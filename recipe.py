@@ -22,7 +22,7 @@ import yaml
 from .errors import UserError, nearest
 from .files import CURVE, RESULTS, existing_file, fingerprint, publish_folder, read_json, write_json
 from .settings import PATHS, Report
-from .texts import HUB, as_paths
+from .texts import HUB, as_list
 from .verbs import VERBS, Verb, make_settings
 
 STAMP = "stage.json"
@@ -162,7 +162,7 @@ def _check_files(settings: Any) -> None:  # noqa: ANN401 - any dataclass
     for name in PATHS - {"compare", "model", "source", "tokenizer", "vocab"}:
         value = getattr(settings, name, {})
         for paths in value.values() if isinstance(value, dict) else [value]:
-            for path in as_paths(paths):
+            for path in as_list(paths):
                 if not path.startswith((_STAGE, HUB)) and not Path(path).exists():
                     raise UserError(f"{name}: {path}: no such file")
 

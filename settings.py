@@ -30,6 +30,8 @@ PATHS = frozenset(
 )
 """Names of the settings that hold paths of what a step reads."""
 Precision = Literal["auto", "float32", "bfloat16"]
+Normalisation = Literal["nfc", "nfkc"]
+Rule = Literal["mean", "focus", "random"]
 
 
 def _at_least(settings: object, **minima: float) -> None:
@@ -73,7 +75,7 @@ class VocabTrain:
     """Least share of a language, whatever the smoothing."""
     characters: int = 100_000_000
     """Most characters of each language to count; where there are more, documents are drawn."""
-    normalisation: Literal["nfc", "nfkc"] = "nfc"
+    normalisation: Normalisation = "nfc"
     """Unicode form of all text: nfc keeps every visible character of the four languages, nfkc as XLM-R's."""
     character_coverage: float = 0.99995
     """Share of the characters of the text that get a piece of their own; letters of the four languages always do."""
@@ -145,7 +147,7 @@ class VocabTransplant:
     """Model folder."""
     vocab: str
     """Folder of the new tokenizer."""
-    rule: Literal["mean", "focus", "random"] = "mean"
+    rule: Rule = "mean"
     """Rows of pieces that are not shared: the mean of the old pieces that spell them, of shared pieces that are used
     alike in the text (FOCUS), or drawn from the distribution of the old rows."""
     corpora: dict[str, Paths] = field(default_factory=dict)

@@ -17,9 +17,9 @@ HUB = "hub:"
 TEXT = "text"
 
 
-def as_paths(paths: Paths) -> list[str]:
-    """One path or several, as a list."""
-    return [paths] if isinstance(paths, str) else list(paths)
+def as_list(one_or_several: Paths) -> list[str]:
+    """One path (or name) or several, as a list."""
+    return [one_or_several] if isinstance(one_or_several, str) else list(one_or_several)
 
 
 def read_documents(paths: Paths, column: str = TEXT) -> Iterator[str]:
@@ -37,7 +37,7 @@ def read_documents(paths: Paths, column: str = TEXT) -> Iterator[str]:
     Raises:
         UserError: for a source that cannot be read, has no text, or lacks the column.
     """
-    for path in as_paths(paths):
+    for path in as_list(paths):
         found = False
         for text in _texts(path, column):
             if text.strip():
@@ -96,9 +96,8 @@ def _texts_of_data_set(path: str, column: str) -> Iterator[str]:
     config, split = [*rest, "", ""][:2]
     try:
         rows = load_dataset(name, config or None, split=split or "train", streaming=True)
-        first: dict[str, Any] = next(iter(rows), {})
-        _check_column(path, column, list(first))
         for row in rows:
+            _check_column(path, column, list(row))
             yield from _strings(path, column, [row[column]])
     except UserError:
         raise
@@ -153,6 +152,15 @@ def smoothed_shares(sizes: Mapping[str, float], alpha: float, minimum: float = 0
         if not below:
             return shares
         lifted |= below
+
+
+def take_characters(documents: Iterable[str], characters: int) -> Iterator[str]:
+    """The first documents, up to the one that brings them to so many characters."""
+    for document in documents:
+        yield document
+        characters -= len(document)
+        if characters <= 0:
+            return
 
 
 def batched(documents: Iterable[str], size: int) -> Iterator[list[str]]:

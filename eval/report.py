@@ -15,7 +15,7 @@ import jinja2
 from ..errors import UserError
 from ..files import write_text
 from ..settings import Report
-from ..texts import as_paths
+from ..texts import as_list
 from . import charts, wording
 from .charts import Point
 from .records import Record, read_records
@@ -38,7 +38,7 @@ def write_report(settings: Report, out: str | Path) -> dict[str, Any]:
     Raises:
         UserError: for results or learning curves that are missing, empty or not valid.
     """
-    paths = as_paths(settings.results)
+    paths = as_list(settings.results)
     told = [record for path in paths for record in read_records(path)]
     if not told:
         raise UserError(f"{', '.join(paths)}: no result records")

@@ -8,12 +8,14 @@ further library and gives the same vectors every time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from transformers import PreTrainedTokenizerFast
+
+from ..texts import batched, take_characters
 
 WINDOW = 5
 """Pieces to each side."""
@@ -40,8 +42,8 @@ def likeness_vectors(
     size = len(tokenizer)
     together = sparse.csr_matrix((size, size), dtype=np.float32)
     for documents in texts.values():
-        for rows in _rows(documents, tokenizer, characters):
-            together += _count_pairs(rows, size)
+        for batch in batched(take_characters(documents, characters), DOCUMENTS):
+            together += _count_pairs(tokenizer(batch, add_special_tokens=False, verbose=False)["input_ids"], size)
     pairs = _mutual_information(together)
     left, values = _leading_singular_vectors(pairs, min(DIMENSIONS, size))
     vectors = (left * np.sqrt(values)).astype(np.float32)
@@ -64,20 +66,6 @@ def _leading_singular_vectors(
     basis, _ = np.linalg.qr(matrix @ basis)
     left, values, _ = np.linalg.svd(basis.T @ matrix, full_matrices=False)
     return (basis @ left)[:, :count], values[:count]
-
-
-def _rows(documents: Iterable[str], tokenizer: PreTrainedTokenizerFast, characters: int) -> Iterator[list[list[int]]]:
-    batch: list[str] = []
-    for document in documents:
-        batch.append(document)
-        characters -= len(document)
-        if len(batch) == DOCUMENTS or characters <= 0:
-            yield tokenizer(batch, add_special_tokens=False, verbose=False)["input_ids"]
-            batch = []
-        if characters <= 0:
-            return
-    if batch:
-        yield tokenizer(batch, add_special_tokens=False, verbose=False)["input_ids"]
 
 
 def _count_pairs(rows: list[list[int]], size: int) -> sparse.csr_matrix:

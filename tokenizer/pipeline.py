@@ -14,13 +14,14 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
+from ..settings import Normalisation
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 MASK = "<mask>"
 BLANK = "▁"
 """Stands for a blank at the beginning of a word."""
 BYTES = tuple(f"<0x{number:02X}>" for number in range(256))
-Normalisation = Literal["nfc", "nfkc"]
+Prepend = Literal["always", "never"]
 
 # Soft hyphens, zero-width spaces, word joiners and byte order marks: invisible, common in text from the web, and each
 # would cut a word in two. Joiners that change how letters look (U+200C, U+200D) stay.
@@ -68,13 +69,31 @@ def make_tokenizer(
         symbols: the user's own pieces, never cut.
         byte_fallback: characters that no piece has become their bytes, so that nothing is unknown.
     """
-    always = [*SPECIAL, *symbols, *(BYTES if byte_fallback else ())]
-    vocabulary = [(piece, 0.0) for piece in always] + list(pieces)
+    always = [(piece, 0.0) for piece in (*symbols, *(BYTES if byte_fallback else ()))]
+    return assemble([*always, *pieces], _normaliser(form), splitter(symbols), byte_fallback)
+
+
+def assemble(
+    pieces: Sequence[tuple[str, float]],
+    normaliser: normalizers.Normalizer,
+    words: pre_tokenizers.PreTokenizer,
+    byte_fallback: bool,
+    prepend: Prepend = "always",
+) -> PreTrainedTokenizerFast:
+    """A unigram tokenizer from its parts: special tokens, then ``pieces``, then ``<mask>``.
+
+    Args:
+        pieces: with their log probabilities, in the order of their ids.
+        normaliser: of the text.
+        words: cuts the text into what no piece crosses.
+        byte_fallback: ``pieces`` hold the bytes, and characters without a piece become theirs.
+        prepend: whether a text begins with a blank, as ``words`` makes it.
+    """
+    vocabulary = [*((token, 0.0) for token in SPECIAL), *pieces]
     tokenizer = Tokenizer(models.Unigram(vocabulary, SPECIAL.index("<unk>"), byte_fallback))
-    tokenizer.normalizer = _normaliser(form)
-    tokenizer.pre_tokenizer = splitter(symbols)
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normaliser, words
     tokenizer.decoder = decoders.Sequence(
-        [*([decoders.ByteFallback()] if byte_fallback else []), decoders.Metaspace(prepend_scheme="always")]
+        [*([decoders.ByteFallback()] if byte_fallback else []), decoders.Metaspace(prepend_scheme=prepend)]
     )
     return wrap_tokenizer(tokenizer)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..files import new_folder, refuse_used_folder, write_json, write_text
 from ..settings import VocabReport
-from ..texts import Paths, read_documents
+from ..texts import Paths, read_documents, take_characters
 from .folders import load_tokenizer
 from .measure import Cut, count_text, cut_words
 from .pieces import Pieces
@@ -68,14 +67,7 @@ def _load(source: str) -> PreTrainedTokenizerFast:
 
 
 def _words(paths: Paths, settings: VocabReport) -> Mapping[str, int]:
-    left = settings.characters
-
-    def enough(document: str) -> bool:
-        nonlocal left
-        before, left = left, left - len(document)
-        return before > 0
-
-    return count_text(takewhile(enough, read_documents(paths, settings.text_column)))
+    return count_text(take_characters(read_documents(paths, settings.text_column), settings.characters))
 
 
 def _row(name: str, language: str, cut: Cut) -> dict[str, Any]:

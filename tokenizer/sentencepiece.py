@@ -6,13 +6,13 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Regex, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError, first_line
 from ..files import existing_file, new_folder, refuse_used_folder
 from ..settings import VocabImport
-from .pipeline import BLANK, MASK, SPECIAL, symbol_pattern, wrap_tokenizer
+from .pipeline import BLANK, MASK, SPECIAL, Prepend, assemble, symbol_pattern
 
 UNIGRAM = 1
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -60,21 +60,15 @@ def read_sentencepiece(path: str | Path) -> PreTrainedTokenizerFast:
         if piece.type not in (UNKNOWN, CONTROL) and piece.piece not in taken
     ]
     symbols = [piece for piece, _ in pieces if kinds[piece] == USER_DEFINED]
-    bytes_too = proto.trainer_spec.byte_fallback
-    vocabulary = [(token, 0.0) for token in SPECIAL] + pieces
-    tokenizer = Tokenizer(models.Unigram(vocabulary, SPECIAL.index("<unk>"), bytes_too))
-    tokenizer.normalizer = _normaliser(proto.normalizer_spec)
-    scheme = "always" if proto.normalizer_spec.add_dummy_prefix else "never"
-    words = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=proto.trainer_spec.split_by_whitespace)
-    tokenizer.pre_tokenizer = (
-        pre_tokenizers.Sequence([words, pre_tokenizers.Split(Regex(symbol_pattern(symbols)), "isolated")])
-        if symbols
-        else words
-    )
-    tokenizer.decoder = decoders.Sequence(
-        [*([decoders.ByteFallback()] if bytes_too else []), decoders.Metaspace(prepend_scheme=scheme)]
-    )
-    return wrap_tokenizer(tokenizer)
+    prepend: Prepend = "always" if proto.normalizer_spec.add_dummy_prefix else "never"
+    words: list[pre_tokenizers.PreTokenizer] = [
+        pre_tokenizers.Metaspace(prepend_scheme=prepend, split=proto.trainer_spec.split_by_whitespace)
+    ]
+    if symbols:
+        words.append(pre_tokenizers.Split(Regex(symbol_pattern(symbols)), "isolated"))
+    normaliser = _normaliser(proto.normalizer_spec)
+    splitter = pre_tokenizers.Sequence(words)
+    return assemble(pieces, normaliser, splitter, proto.trainer_spec.byte_fallback, prepend)
 
 
 def _parse(path: str | Path) -> Any:  # noqa: ANN401 - a protobuf message

@@ -29,8 +29,6 @@ class Text:
     word: Ints
     lengths: Ints
     """Characters of each word."""
-    starts: NDArray[np.int64]
-    """Position of each word."""
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Text:
@@ -47,7 +45,6 @@ class Text:
             np.repeat(lengths, lengths) - column,
             np.repeat(np.arange(len(words), dtype=np.int32), lengths),
             lengths,
-            starts,
         )
 
 
@@ -99,11 +96,14 @@ def inner_lattice(lattice: Lattice, lengths: Ints) -> Lattice:
         lengths: characters of each piece, longest first; each occurs in a word.
     """
     starts = np.cumsum(lattice.lengths) - lattice.lengths
+    positions_in_all = int(lattice.lengths.sum())
     first = np.zeros(len(lengths), np.int64)
     at: dict[int, Ints] = {}
     for end, length, words, pieces in lattice.edges:
         positions = starts[words] + (end - length)
-        at.setdefault(length, np.full(int(lattice.lengths.sum()), -1, np.int32))[positions] = pieces
+        if length not in at:
+            at[length] = np.full(positions_in_all, -1, np.int32)
+        at[length][positions] = pieces
         first[pieces] = positions
     edges = []
     for length, pieces_at in at.items():

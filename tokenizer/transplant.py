@@ -21,7 +21,6 @@ length of their parts, which the papers do not do. A piece that nothing spells g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -29,10 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from ..settings import Rule
 from .pieces import Pieces
 
 ROLES = ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "mask_token_id")
-Rule = Literal["mean", "focus", "random"]
 NEIGHBOURS = 100
 """Most shared pieces that make a row; sparsemax keeps fewer."""
 BATCH = 1024

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UserError
 from ..files import existing_file, existing_folder, new_folder, read_json, refuse_used_folder, write_json
 from ..settings import AdapterExport, AdapterImport
 from ..tokenizer.folders import load_tokenizer
-from .adapters import ModelT, language_of, part_of, with_languages
+from .adapters import ModelT, language_of, part_of, with_one_more
 from .checkpoints import History, load, read_history, save_checkpoint
 from .languages import adapter_key, resolve_language
 from .modeling import XmodPreTrainedModel
@@ -61,7 +61,7 @@ def import_language(settings: AdapterImport, out: str | Path) -> dict[str, Any]:
     folder = existing_folder(settings.adapter)
     facts = _read_facts(folder)
     language = adapter_key(settings.language or facts["language"])
-    grown = add_adapter(model, folder, language)
+    grown = _with_adapter(model, folder, facts, language)
     record = {"step": "import", "language": language, "adapter": facts["history"]}
     history = [*(read_history(settings.model) or []), record]
     save_checkpoint(out, grown, load_tokenizer(settings.model), history)
@@ -70,11 +70,8 @@ def import_language(settings: AdapterImport, out: str | Path) -> dict[str, Any]:
 
 def export_adapter(model: XmodPreTrainedModel, language: str, out: str | Path, history: History) -> dict[str, Any]:
     """Write the adapter ``language`` of a model in memory; see :func:`export_language`."""
-    weights = {
-        _without_language(name, language): parameter.detach().cpu().contiguous()
-        for name, parameter in model.named_parameters()
-        if language_of(name) == language
-    }
+    parameters = _parameters_of(model, language)
+    weights = {name: parameter.detach().cpu().contiguous() for name, parameter in parameters.items()}
     facts = {"format": FORMAT, "language": language, "base": base_hash(model), "fits": _fits(model)}
     with new_folder(out) as folder:
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
@@ -86,15 +83,9 @@ def export_adapter(model: XmodPreTrainedModel, language: str, out: str | Path, h
     }
 
 
-def add_adapter(model: ModelT, folder: str | Path, language: str) -> ModelT:
-    """A copy of ``model`` with the adapter of ``folder`` as its last language.
-
-    Raises:
-        UserError: see :func:`import_language`.
-    """
+def _with_adapter(model: ModelT, folder: Path, facts: dict[str, Any], language: str) -> ModelT:
     if language in model.languages:
         raise UserError(f"language {language!r}: the model has it already; give the new one another name")
-    facts = _read_facts(Path(folder))
     for name, value in _fits(model).items():
         if facts["fits"].get(name) != value:
             raise UserError(f"{folder}: made for {name} {facts['fits'].get(name)}, the model has {value}")
@@ -103,11 +94,9 @@ def add_adapter(model: ModelT, folder: str | Path, language: str) -> ModelT:
             f"{folder}: made for another base (its embeddings differ from this model's); an adapter works with the "
             "model it was trained in, and with what was fine-tuned from that with frozen embeddings"
         )
-    weights = _read_weights(Path(folder))
-    grown = with_languages(model, {name: [name] for name in model.languages} | {language: [model.languages[0]]})
-    own = {
-        _without_language(name, language): p for name, p in grown.named_parameters() if language_of(name) == language
-    }
+    weights = _read_weights(folder)
+    grown = with_one_more(model, language, [model.languages[0]])
+    own = _parameters_of(grown, language)
     if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
         raise UserError(f"{folder}: its weights are not those of an adapter for this model")
     with torch.no_grad():
@@ -140,8 +129,13 @@ def _fits(model: XmodPreTrainedModel) -> dict[str, Any]:
     return sizes | {name: getattr(config, name) for name in SWITCHES}
 
 
-def _without_language(name: str, language: str) -> str:
-    return name.removeprefix("roberta.").replace(f"adapter_modules.{language}.", "adapter.")
+def _parameters_of(model: XmodPreTrainedModel, language: str) -> dict[str, nn.Parameter]:
+    """The adapter of one language, under names without it."""
+    return {
+        name.removeprefix("roberta.").replace(f"adapter_modules.{language}.", "adapter."): parameter
+        for name, parameter in model.named_parameters()
+        if language_of(name) == language
+    }
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

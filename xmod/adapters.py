@@ -85,6 +85,11 @@ def frozen_checksums(model: nn.Module) -> dict[str, int]:
     }
 
 
+def with_one_more(model: ModelT, language: str, olds: Collection[str]) -> ModelT:
+    """A copy of ``model`` with ``language`` as its last one, a copy or mean of others; see :func:`with_languages`."""
+    return with_languages(model, {name: [name] for name in model.languages} | {language: olds})
+
+
 def with_languages(model: ModelT, starts: Mapping[str, Collection[str]]) -> ModelT:
     """A copy of ``model`` with other languages; ``model`` itself stays as it is.
 

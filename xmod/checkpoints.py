@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
 
 from ..errors import UserError, first_line
 from ..files import CURVE, content_hash, existing_folder, new_folder, read_json, write_json
@@ -110,11 +110,7 @@ def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrain
     Raises:
         UserError: if it is no X-MOD model, has a head that there is no class for, or cannot be loaded.
     """
-    _check_config(source)
-    try:
-        config = AutoConfig.from_pretrained(source)
-    except Exception as error:  # a config can be wrong in more ways than the library has classes for
-        raise UserError(f"{named(source)}: the config cannot be read: {first_line(error)}") from error
+    config = read_config(source)
     if config.model_type != XmodConfig.model_type:
         raise UserError(
             f"{source}: expected an X-MOD model, found a {config.model_type!r} one; "
@@ -146,6 +142,19 @@ def load_with_tokenizer(
     check_rows(source, tokenizer, model.config.vocab_size)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device), tokenizer
+
+
+def read_config(source: str | Path) -> PreTrainedConfig:
+    """The config of a folder or hub name, of whatever architecture.
+
+    Raises:
+        UserError: if there is none or it cannot be read.
+    """
+    _check_config(source)
+    try:
+        return AutoConfig.from_pretrained(source)
+    except Exception as error:  # a config can be wrong in more ways than the library has classes for
+        raise UserError(f"{named(source)}: the config cannot be read: {first_line(error)}") from error
 
 
 def check_rows(source: str | Path, tokenizer: PreTrainedTokenizerFast, rows: int) -> None:

@@ -84,11 +84,6 @@ def adapter_key(name: str) -> str:
     return name.strip().replace("-", "_")
 
 
-def as_names(names: str | Sequence[str]) -> list[str]:
-    """One name or several, as a list."""
-    return [names] if isinstance(names, str) else list(names)
-
-
 def check_languages(names: Sequence[str]) -> None:
     """Raise :class:`UserError` unless these can be the adapters of one model."""
     tags = [parse_tag(name) for name in names]

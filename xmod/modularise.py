@@ -14,15 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedConfig, PreTrainedModel, XmodConfig, set_seed
+from transformers import AutoModelForMaskedLM, PreTrainedConfig, PreTrainedModel, XmodConfig, set_seed
 
-from ..errors import UserError, first_line
-from ..files import existing_folder, read_json, refuse_used_folder
+from ..errors import UserError
+from ..files import refuse_used_folder
 from ..settings import ModelModularise
-from ..tokenizer.folders import is_hub_name, load_tokenizer, named
+from ..texts import as_list
+from ..tokenizer.folders import load_tokenizer
 from .adapters import with_languages
-from .checkpoints import check_rows, load_model, load_partly, read_history, save_checkpoint
-from .languages import as_names, check_languages, resolve_language, starting_adapters
+from .checkpoints import check_rows, load_model, load_partly, read_config, read_history, save_checkpoint
+from .languages import check_languages, resolve_language, starting_adapters
 from .modeling import XmodForMaskedLM
 from .vocabulary import POSITIONS, move_positions
 
@@ -63,7 +64,7 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
     """
     refuse_used_folder(out)
     check_languages(settings.languages)
-    config = _read_config(settings.source)
+    config = _known_config(settings.source)
     tokenizer = load_tokenizer(settings.tokenizer or settings.source)
     check_rows(settings.source, tokenizer, config.vocab_size)
     set_seed(settings.seed)
@@ -213,20 +214,15 @@ def _starts(settings: ModelModularise, adapters: list[str]) -> dict[str, list[st
     """The adapters of the source that each language starts from: those given, else the one of the same language."""
     for language in settings.start:
         resolve_language(language, settings.languages)
-    given = {resolve_language(name, settings.languages): as_names(olds) for name, olds in settings.start.items()}
+    given = {resolve_language(name, settings.languages): as_list(olds) for name, olds in settings.start.items()}
     return {
         language: starting_adapters(language, given.get(language, []), adapters, f"--start.{language}")
         for language in settings.languages
     }
 
 
-def _read_config(source: str) -> PreTrainedConfig:
-    if not is_hub_name(source):
-        read_json(existing_folder(source) / "config.json")
-    try:
-        config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{named(source)}: the config cannot be read: {first_line(error)}") from error
+def _known_config(source: str) -> PreTrainedConfig:
+    config = read_config(source)
     known = (*PLAIN, XmodConfig.model_type)
     if config.model_type not in known:
         raise UserError(

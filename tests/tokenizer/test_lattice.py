@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swissxmod.tokenizer.substrings import find_seeds, inner_lattice
+from swissxmod.tokenizer.substrings import Seeds, find_seeds, inner_lattice
 
 words = st.dictionaries(st.text("ab▁c", min_size=1, max_size=7), st.floats(0.5, 9), min_size=1, max_size=6)
 
@@ -28,13 +29,18 @@ def laid_out(counts: dict[str, float]) -> tuple[list[str], np.ndarray]:
     return ordered, np.array([counts[word] for word in ordered])
 
 
-@settings(deadline=None)
-@given(words, st.randoms(use_true_random=False))
-def test_expected_counts_are_those_of_all_cuts_one_by_one(counts: dict[str, float], chance: object) -> None:
+def scored(counts: dict[str, float], chance: Random) -> tuple[list[str], np.ndarray, Seeds, dict[str, int], np.ndarray]:
+    """The words with their weights, and all seeds with their numbers and chance scores."""
     ordered, weights = laid_out(counts)
     seeds = find_seeds(ordered, weights, weights * 0 + 2)
     numbers = {piece: number for number, piece in enumerate(seeds.texts)}
-    scores = np.array([math.log(chance.uniform(0.01, 1)) for _ in numbers])  # type: ignore[attr-defined]
+    return ordered, weights, seeds, numbers, np.array([math.log(chance.uniform(0.01, 1)) for _ in numbers])
+
+
+@settings(deadline=None)
+@given(words, st.randoms(use_true_random=False))
+def test_expected_counts_are_those_of_all_cuts_one_by_one(counts: dict[str, float], chance: Random) -> None:
+    ordered, weights, seeds, numbers, scores = scored(counts, chance)
     expected = np.zeros(len(numbers))
     for word, weight in zip(ordered, weights, strict=True):
         ways = list(cuts(word, numbers))
@@ -47,11 +53,8 @@ def test_expected_counts_are_those_of_all_cuts_one_by_one(counts: dict[str, floa
 
 @settings(deadline=None)
 @given(words, st.randoms(use_true_random=False))
-def test_the_best_cut_is_the_best_of_all(counts: dict[str, float], chance: object) -> None:
-    ordered, weights = laid_out(counts)
-    seeds = find_seeds(ordered, weights, weights * 0 + 2)
-    numbers = {piece: number for number, piece in enumerate(seeds.texts)}
-    scores = np.array([math.log(chance.uniform(0.01, 1)) for _ in numbers])  # type: ignore[attr-defined]
+def test_the_best_cut_is_the_best_of_all(counts: dict[str, float], chance: Random) -> None:
+    ordered, _, seeds, numbers, scores = scored(counts, chance)
     whole, walk = seeds.lattice.best_cuts(scores)
     cut: list[list[int]] = [[] for _ in ordered]
     for rows, pieces in walk:

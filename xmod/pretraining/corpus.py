@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
 from ...texts import Paths, batched, read_documents, smoothed_shares
-from .shards import BATCH, open_shard
+from .shards import BATCH, cut_documents, open_shard
 
 
 class Blocks(Sequence[Tensor]):
@@ -125,8 +125,8 @@ def _blocks(documents: Iterator[str], tokenizer: PreTrainedTokenizerFast, size: 
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     row: list[int] = []
     for batch in batched(documents, BATCH):
-        for ids in tokenizer(batch, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]:
-            row += [*ids, end]
+        for ids in cut_documents(batch, tokenizer):
+            row += ids
             whole = len(row) - len(row) % (size - 2)
             for start in range(0, whole, size - 2):
                 yield [begin, *row[start : start + size - 2], end]

@@ -18,12 +18,13 @@ from transformers import PreTrainedTokenizerFast
 from ...errors import UserError
 from ...files import fingerprint, refuse_used_folder
 from ...settings import PATHS, Pretrain
+from ...texts import as_list
 from ...tokenizer.pieces import Pieces
 from ...tokenizer.pipeline import BYTES
 from ..adapter_files import export_adapter
-from ..adapters import PLANS, frozen_checksums, learned, train_only, with_languages
+from ..adapters import PLANS, frozen_checksums, learned, train_only, with_one_more
 from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
-from ..languages import adapter_key, as_names, by_adapter, may_mean, starting_adapters
+from ..languages import adapter_key, by_adapter, may_mean, starting_adapters
 from ..modeling import XmodForMaskedLM
 from ..training import TrainingPlan, autocast, dropout, precision_name, train
 from .corpus import draw_blocks, first_blocks
@@ -106,8 +107,8 @@ def _with_new_language(model: XmodForMaskedLM, settings: Pretrain) -> XmodForMas
     language = adapter_key(str(settings.add_language))
     if there := [name for name in model.languages if may_mean(language, name)]:
         raise UserError(f"add_language: the model has {language!r} already, as {there[0]}")
-    olds = starting_adapters(language, as_names(settings.start), model.languages, "--start")
-    return with_languages(model, {name: [name] for name in model.languages} | {language: olds}).to(model.device)
+    olds = starting_adapters(language, as_list(settings.start), model.languages, "--start")
+    return with_one_more(model, language, olds).to(model.device)
 
 
 def parameter_table(parts: Mapping[str, tuple[int, int]]) -> str:

@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
 from ...files import existing_file, new_folder, read_json, write_json
-from ...texts import HUB, Paths, as_paths, batched, read_documents
+from ...texts import HUB, Paths, as_list, batched, read_documents
 
 PIECES, FACTS = "pieces.bin", "shard.json"
 FORMAT = 1
@@ -53,7 +53,7 @@ def open_shard(paths: Paths, tokenizer: PreTrainedTokenizerFast) -> Shard:
     Raises:
         UserError: for text that cannot be read, or a shard that was changed since it was made.
     """
-    folder = cache_folder() / "shards" / _name(as_paths(paths), tokenizer)
+    folder = cache_folder() / "shards" / _name(as_list(paths), tokenizer)
     if not folder.is_dir():
         _make(paths, tokenizer, folder)
     facts = read_json(folder / FACTS)
@@ -66,6 +66,12 @@ def open_shard(paths: Paths, tokenizer: PreTrainedTokenizerFast) -> Shard:
     ):
         raise UserError(f"{folder}: this shard of {facts['sources'][0]} is damaged; remove it, and it is made again")
     return Shard(np.memmap(file, kind, mode="r"), facts["characters"], facts["documents"])
+
+
+def cut_documents(documents: list[str], tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
+    """The pieces of each document, and ``</s>`` at its end."""
+    rows = tokenizer(documents, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+    return [[*row, tokenizer.eos_token_id] for row in rows]
 
 
 def _name(paths: list[str], tokenizer: PreTrainedTokenizerFast) -> str:
@@ -99,17 +105,17 @@ def _write(paths: Paths, tokenizer: PreTrainedTokenizerFast, folder: Path) -> No
         tqdm(desc="cutting text", unit="char", unit_scale=True, disable=None, leave=False) as bar,
     ):
         for batch in batched(read_documents(paths), BATCH):
-            rows = tokenizer(batch, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
-            ids = np.fromiter((number for row in rows for number in (*row, tokenizer.eos_token_id)), kind)
-            file.write(ids.tobytes())
+            ids = np.fromiter((number for row in cut_documents(batch, tokenizer) for number in row), kind)
+            content = ids.tobytes()
+            file.write(content)
             pieces += len(ids)
-            checksum = zlib.crc32(ids.tobytes(), checksum)
+            checksum = zlib.crc32(content, checksum)
             documents += len(batch)
             size = sum(map(len, batch))
             characters += size
             bar.update(size)
     facts = {
-        "sources": as_paths(paths),
+        "sources": as_list(paths),
         "dtype": kind.name,
         "pieces": pieces,
         "characters": characters,
