@@ -13,6 +13,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from .errors import UserError
+from .processes import is_main
 from .recipe import Outcome, run_recipe
 from .verbs import VERBS, one_line
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit code: 0, 2 for bad input (one line on stderr says what), 130 when interrupted.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger(__package__).setLevel(logging.INFO)
+    logging.getLogger(__package__).setLevel(logging.INFO if is_main() else logging.WARNING)
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
         parser = _parser()
@@ -146,7 +147,8 @@ def _step(name: str, given: Namespace) -> int:
         raise UserError(f"{given.out}: is there already; give another --out or remove it")
     values = {key: value for key, value in given.as_dict().items() if key not in ("out", "json")}
     summary = verb(verb.settings(**values), *([given.out] if verb.writes else []))
-    print(json.dumps(summary, ensure_ascii=False) if given.json else _plain(summary))
+    if is_main():
+        print(json.dumps(summary, ensure_ascii=False) if given.json else _plain(summary))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from .errors import UserError
 
@@ -45,24 +46,44 @@ def existing_folder(path: str | Path) -> Path:
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Lines of a UTF-8 text file, plain or ``.gz``, without their line ends.
+    """Lines of a UTF-8 text file, plain, ``.gz`` or ``.zst``, without their line ends.
 
     Raises:
-        UserError: if the file is missing, empty, not UTF-8, or a damaged gzip file.
+        UserError: if the file is missing, empty, not UTF-8, or damaged where it is compressed.
     """
     path = existing_file(path)
     number = 0
     try:
         # "utf-8-sig" also reads files without the mark that some editors put first.
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
+        with _open_bytes(path) as content, io.TextIOWrapper(content, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):  # noqa: B007 - the number is told when the next line fails
                 yield line.rstrip("\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text after line {number} ({error.reason})") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: damaged gzip file after line {number} ({error})") from error
+    except (OSError, EOFError, zlib.error) as error:
+        if getattr(error, "errno", None):  # the system's, such as a missing permission; what unpacks has no number
+            raise
+        raise UserError(f"{path}: damaged {path.suffix} file after line {number} ({error})") from error
     if number == 0:
         raise UserError(f"{path}: the file is empty")
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path))
+    if path.suffix != ".zst":
+        return path.open("rb")
+    try:
+        # Of the libraries that read it, this one also notices a file that was cut off.
+        from pyarrow import input_stream
+    except ImportError as error:
+        raise needs_data_extra(f"{path}: zst files") from error
+    return cast(IO[bytes], input_stream(str(path), compression="zstd"))
+
+
+def needs_data_extra(what: str) -> UserError:
+    """The error where a package of the extra is missing."""
+    return UserError(f"{what} need an extra: pip install 'swissxmod[data]'")
 
 
 def _refuse_file_above(path: Path) -> None:

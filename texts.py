@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError, first_line
-from .files import existing_file, read_lines
+from .files import existing_file, needs_data_extra, read_lines
 
 Paths = str | list[str]
 HUB = "hub:"
@@ -26,7 +26,7 @@ def read_documents(paths: Paths, column: str = TEXT) -> Iterator[str]:
     """Documents of several sources, one after the other, streamed.
 
     ``.jsonl`` files hold one object per line, ``.parquet`` files a table, any other file is plain text with one
-    document a line; text files may be compressed (``.gz``). "hub:OWNER/NAME:CONFIG:SPLIT" is a data set for
+    document a line; text files may be compressed (``.gz``, ``.zst``). "hub:OWNER/NAME:CONFIG:SPLIT" is a data set for
     ``datasets``, from the hub or a folder (config and split may be left out; the split is then "train"). Documents
     without a visible character are left out.
 
@@ -47,12 +47,27 @@ def read_documents(paths: Paths, column: str = TEXT) -> Iterator[str]:
             raise UserError(f"{path}: no text in it")
 
 
+def read_pairs(paths: Paths) -> Iterator[tuple[str, str]]:
+    """Sentence pairs of tab-separated files, plain or compressed, streamed; columns after the second are not read.
+
+    Raises:
+        UserError: for a file that cannot be read, or a line without two sentences.
+    """
+    for path in as_list(paths):
+        for number, line in enumerate(read_lines(path), 1):
+            first, tab, rest = line.partition("\t")
+            second = rest.partition("\t")[0]
+            if not tab or not first.strip() or not second.strip():
+                raise UserError(f"{path}:{number}: expected two sentences parted by a tab, found {line[:60]!r}")
+            yield first, second
+
+
 def _texts(path: str, column: str) -> Iterator[str]:
     if path.startswith(HUB):
         return _texts_of_data_set(path, column)
     if Path(path).suffix == ".parquet":
         return _texts_of_table(path, column)
-    if Path(path.removesuffix(".gz")).suffix == ".jsonl":
+    if Path(path.removesuffix(".gz").removesuffix(".zst")).suffix == ".jsonl":
         return _texts_of_objects(path, column)
     return read_lines(path)
 
@@ -75,7 +90,7 @@ def _texts_of_table(path: str, column: str) -> Iterator[str]:
         import pyarrow
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise _needs_data_extra(path) from error
+        raise needs_data_extra(f"{path}: Parquet files and data sets of the hub") from error
     try:
         with ParquetFile(existing_file(path)) as table:
             _check_column(path, column, table.schema_arrow.names)
@@ -89,7 +104,7 @@ def _texts_of_data_set(path: str, column: str) -> Iterator[str]:
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise _needs_data_extra(path) from error
+        raise needs_data_extra(f"{path}: Parquet files and data sets of the hub") from error
     name, *rest = path.removeprefix(HUB).split(":")
     if not name or len(rest) > 2:
         raise UserError(f"{path}: expected hub:OWNER/NAME, hub:OWNER/NAME:CONFIG or hub:OWNER/NAME:CONFIG:SPLIT")
@@ -117,10 +132,6 @@ def _strings(path: str, column: str, values: list[Any]) -> Iterator[str]:
         if value is not None and not isinstance(value, str):
             raise UserError(f"{path}: expected strings in column {column!r}, found {str(value)[:40]!r}")
         yield value or ""
-
-
-def _needs_data_extra(path: str) -> UserError:
-    return UserError(f"{path}: Parquet files and data sets of the hub need an extra: pip install 'swissxmod[data]'")
 
 
 def smoothed_shares(sizes: Mapping[str, float], alpha: float, minimum: float = 0.0) -> dict[str, float]:

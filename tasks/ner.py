@@ -85,7 +85,7 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
         plan = TrainingPlan.of(
             settings, steps=settings.epochs * -(-len(dataset) // settings.batch_size), title="finetune ner"
         )
-        curve = train(model, dataset, dataset.collate, plan, Path(work), [best])
+        curve = train(model, dataset, dataset.collate, plan, Path(work), [best]).curve
     best.restore(model)
     record = {
         "step": STEP,

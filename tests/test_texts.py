@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from swissxmod import UserError
-from swissxmod.texts import read_documents
+from swissxmod.texts import read_documents, read_pairs
 
 pyarrow = pytest.importorskip("pyarrow")
 pytest.importorskip("datasets")
@@ -47,6 +47,37 @@ def test_a_data_set_is_streamed_by_split(data_set: Path) -> None:
 def test_other_columns_of_objects_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"content": "ina"}\n')
     assert list(read_documents(str(tmp_path / "a.jsonl"), "content")) == ["ina"]
+
+
+def zst(path: Path, text: str) -> Path:
+    with pyarrow.output_stream(str(path), compression="zstd") as file:
+        file.write(text.encode())
+    return path
+
+
+def test_zst_files_are_read(tmp_path: Path) -> None:
+    assert list(read_documents(str(zst(tmp_path / "a.txt.zst", "ina\nduas\n")))) == ["ina", "duas"]
+    assert list(read_documents(str(zst(tmp_path / "a.jsonl.zst", '{"text": "ina"}\n')))) == ["ina"]
+
+
+def test_a_zst_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    # Text that does not compress, so that half of the file holds whole lines.
+    path = zst(tmp_path / "a.txt.zst", "\n".join(str(hash(str(number))) for number in range(200_000)))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=r"damaged .zst file after line \d{3,}"):
+        list(read_documents(str(path)))
+
+
+def test_pairs_are_the_first_two_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("das Haus\tla chasa\tlaws\nja\tgea\n")
+    assert list(read_pairs(str(tmp_path / "a.tsv"))) == [("das Haus", "la chasa"), ("ja", "gea")]
+
+
+@pytest.mark.parametrize("line", ["das Haus", "das Haus\t", "\tla chasa", " \tla chasa", "das Haus\t\tlaws", ""])
+def test_a_line_that_is_no_pair_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.tsv").write_text(f"ja\tgea\n{line}\nna\tna\n")
+    with pytest.raises(UserError, match=r"a.tsv:2: expected two sentences parted by a tab"):
+        list(read_pairs(str(tmp_path / "a.tsv")))
 
 
 def test_a_missing_column_is_named(table: Path, data_set: Path) -> None:

@@ -24,6 +24,8 @@ PLANS: dict[str, tuple[Part, ...]] = {
     # One more language on a finished model: nothing of the others changes.
     "adapters": ("adapters",),
     "full": ("embeddings", "adapters", "trunk", "head"),
+    # The trunk's matrices through low-rank updates; see pretraining/relora.py.
+    "relora": ("embeddings", "adapters", "trunk", "head"),
     # ... and in fine-tuning the other way round, so that the task works with any language's adapter.
     "task": ("trunk", "head"),
 }
@@ -63,25 +65,36 @@ def train_only(
         languages: of the adapters only these learn, and no norm that all adapters share; by default all do.
 
     Returns:
-        (trainable, total) number of parameters of each part, tied weights counted once.
+        the :func:`parameter_counts`.
     """
-    total: Counter[str] = Counter()
-    trainable: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         part = part_of(name)
         mine = part != "adapters" or languages is None or language_of(name) in languages
         parameter.requires_grad = part in parts and mine
-        total[part] += parameter.numel()
-        trainable[part] += parameter.numel() * parameter.requires_grad
+    return parameter_counts(model)
+
+
+def parameter_counts(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """(trainable, total) number of parameters of each part, tied weights counted once."""
+    total: Counter[str] = Counter()
+    trainable: Counter[str] = Counter()
+    for name, parameter in model.named_parameters():
+        total[part_of(name)] += parameter.numel()
+        trainable[part_of(name)] += parameter.numel() * parameter.requires_grad
     return {part: (trainable[part], count) for part, count in total.items()}
 
 
 def frozen_checksums(model: nn.Module) -> dict[str, int]:
-    """A checksum of each parameter that does not learn, to prove that training left it alone, bit for bit."""
+    """A checksum of each parameter that does not learn, to prove that training leaves it alone, bit for bit."""
+    return checksums(model, {name for name, parameter in model.named_parameters() if not parameter.requires_grad})
+
+
+def checksums(model: nn.Module, names: Collection[str]) -> dict[str, int]:
+    """A checksum of each of the parameters ``names``."""
     return {
         name: zlib.crc32(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         for name, parameter in model.named_parameters()
-        if not parameter.requires_grad
+        if name in names
     }
 
 

@@ -17,6 +17,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrain
 
 from ..errors import UserError, first_line
 from ..files import CURVE, content_hash, existing_folder, new_folder, read_json, write_json
+from ..processes import local_rank
 from ..tokenizer.folders import is_hub_name, load_tokenizer, named
 from .modeling import (
     XmodForMaskedLM,
@@ -114,7 +115,7 @@ def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrain
     if config.model_type != XmodConfig.model_type:
         raise UserError(
             f"{source}: expected an X-MOD model, found a {config.model_type!r} one; "
-            "`swissxmod model modularise` makes X-MOD of RoBERTa and XLM-R"
+            "`swissxmod model modularise` makes X-MOD of BERT, RoBERTa and XLM-R"
         )
     architecture = (config.architectures or [XmodModel.__name__])[0]
     if architecture not in CLASSES:
@@ -140,7 +141,7 @@ def load_with_tokenizer(
     tokenizer = load_tokenizer(source)
     model = load_model(model_class, source, new_parts=new_parts, **kwargs)
     check_rows(source, tokenizer, model.config.vocab_size)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
     return model.to(device), tokenizer
 
 

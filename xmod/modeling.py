@@ -196,6 +196,7 @@ class XmodForMaskedLM(XmodPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         packed: PackedBatch | None = None,
         logits_at: Literal["all", "labels"] | None = None,
+        reduction: Literal["mean", "none"] = "mean",
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> MaskedLMOutput | tuple[Tensor, ...]:
@@ -207,9 +208,11 @@ class XmodForMaskedLM(XmodPreTrainedModel):
                 label, shape (labelled tokens, vocabulary), in the order of ``labels[labels != -100]``. By default
                 "labels" in training with labels (where the full logits are most of the memory and nobody reads them),
                 else "all".
+            reduction: "mean" makes one number of the losses, "none" keeps them apart (with logits at "labels").
 
         Returns:
-            ``loss``, the mean over labelled tokens (NaN if there is none), and ``logits``.
+            ``loss``, the mean over labelled tokens (NaN if there is none) or, without a reduction, that of each in the
+            order of their logits, and ``logits``.
         """
         inputs = pack_inputs(
             self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
@@ -222,7 +225,10 @@ class XmodForMaskedLM(XmodPreTrainedModel):
                 raise UserError("logits_at='labels' needs labels")
             places, chosen = inputs.labelled(labels)
             logits = self.lm_head(states.index_select(0, places))
-            result = MaskedLMOutput(functional.cross_entropy(logits, chosen), logits, hidden_states)
+            losses = functional.cross_entropy(logits, chosen, reduction=reduction)
+            result = MaskedLMOutput(losses, logits, hidden_states)
+        elif reduction == "none":
+            raise UserError("reduction='none' keeps the losses of labelled tokens: it needs logits_at='labels'")
         else:
             logits = self.lm_head(states)
             loss = None if labels is None else functional.cross_entropy(logits, inputs.pack_labels(labels))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 from transformers import (
+    EarlyStoppingCallback,
     PreTrainedModel,
     Trainer,
     TrainerCallback,
@@ -21,12 +26,19 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 
-from ..settings import FinetuneNer, Precision, Pretrain
+from ..errors import UserError, first_line
+from ..processes import is_main, world_size
+from ..settings import FinetuneNer, Monitor, Precision, Pretrain
 
 Example = dict[str, Tensor]
+MONITOR_LOGS = "tensorboard"
+"""Folder for TensorBoard in the work folder."""
+MEAN = "bits"
+"""What an evaluation calls the number that early stopping goes by."""
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class TrainingPlan:
 
     steps: int
     batch_size: int
+    """Examples of a step, in all processes together."""
     learning_rate: float
     warmup: float
     weight_decay: float
@@ -42,14 +55,22 @@ class TrainingPlan:
     seed: int
     title: str
     """What the progress line says."""
+    micro_batch: int | None = None
+    """Examples that a process computes at once; its share of a batch by default."""
     save_steps: int | None = None
     """Steps between checkpoints; none are kept by default."""
+    eval_steps: int | None = None
+    """Steps between evaluations; none are made by default."""
+    patience: int | None = None
+    """Evaluations without a better one after which to stop; then the best weights are kept."""
+    compile: bool = False
+    monitor: Monitor = "none"
+    tokens: float | None = None
+    """Of a step, for the progress line."""
 
     @classmethod
-    def of(
-        cls, settings: Pretrain | FinetuneNer, *, steps: int, title: str, save_steps: int | None = None
-    ) -> TrainingPlan:
-        """The plan that the settings of a training step ask for."""
+    def of(cls, settings: Pretrain | FinetuneNer, *, steps: int, title: str, **further: Any) -> TrainingPlan:  # noqa: ANN401
+        """The plan that the settings of a training step ask for; ``further`` fields are taken as they are."""
         return cls(
             steps=steps,
             batch_size=settings.batch_size,
@@ -59,8 +80,22 @@ class TrainingPlan:
             precision=settings.precision,
             seed=settings.seed,
             title=title,
-            save_steps=save_steps,
+            **further,
         )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    curve: list[dict[str, float]]
+    """Learning curve: step, loss and learning rate, and what else was measured at that step."""
+    steps: int
+    """How many were made."""
+    kept: int
+    """The step whose weights the model has."""
+    weights: dict[str, Tensor] | None = None
+    """Gathered in the first process, where the model in memory is only a part (FSDP, DeepSpeed ZeRO-3)."""
 
 
 def uses_bfloat16(precision: Precision) -> bool:
@@ -106,7 +141,8 @@ def train(
     plan: TrainingPlan,
     work: Path,
     callbacks: Sequence[TrainerCallback] = (),
-) -> list[dict[str, float]]:
+    trainer: Callable[..., Trainer] = Trainer,
+) -> Trained:
     """Train ``model`` in place.
 
     Args:
@@ -116,59 +152,148 @@ def train(
         plan: how long and how fast.
         work: folder for checkpoints; if there is one in it already, training goes on from it.
         callbacks: further ones.
+        trainer: the class, or what makes one of the same arguments.
 
-    Returns:
-        the learning curve: step, loss and learning rate.
+    Raises:
+        UserError: for a batch that the processes cannot share, or a monitor that is not installed.
+        OSError: if a checkpoint cannot be written, or another process ended; says where the next run goes on.
     """
-    arguments = TrainingArguments(
+    loop = trainer(
+        model=model,
+        args=_arguments(plan, work),
+        train_dataset=dataset,
+        data_collator=collate,
+        callbacks=[ProgressLine(plan.title, plan.tokens), *_watchers(plan, work), *callbacks],
+    )
+    loop.remove_callback(PrinterCallback)
+    try:
+        loop.train(resume_from_checkpoint=_last_whole_checkpoint(work))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _explained(error, plan, work) from error
+    kept = (loop.state.best_global_step if plan.patience else None) or loop.state.global_step
+    return Trained(_curve(loop.state.log_history), loop.state.global_step, kept, _gathered(loop))
+
+
+def _gathered(loop: Trainer) -> dict[str, Tensor] | None:
+    spread = loop.is_fsdp_enabled or loop.is_deepspeed_enabled
+    return loop.accelerator.get_state_dict(loop.model_wrapped) if spread else None
+
+
+def _arguments(plan: TrainingPlan, work: Path) -> TrainingArguments:
+    at_once, rounds = _micro_batches(plan)
+    cuda = torch.cuda.is_available()
+    return TrainingArguments(
         output_dir=str(work),
         max_steps=plan.steps,
-        per_device_train_batch_size=plan.batch_size,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=rounds,
         learning_rate=plan.learning_rate,
         warmup_steps=round(plan.steps * plan.warmup),
         weight_decay=plan.weight_decay,
         lr_scheduler_type="linear",
         bf16=uses_bfloat16(plan.precision),
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=not cuda,
+        torch_compile=plan.compile,
         save_strategy="steps" if plan.save_steps else "no",
-        save_steps=plan.save_steps or plan.steps,
+        # The best weights are those of a checkpoint: with patience, one is written at every evaluation.
+        save_steps=(plan.eval_steps if plan.patience else plan.save_steps) or plan.steps,
         save_total_limit=2,
+        eval_strategy="steps" if plan.eval_steps else "no",
+        eval_steps=plan.eval_steps,
+        load_best_model_at_end=plan.patience is not None,
+        metric_for_best_model=MEAN,
+        greater_is_better=False,
         logging_steps=max(1, plan.steps // 100),
         disable_tqdm=True,
-        report_to="none",
+        report_to="wandb" if plan.monitor == "wandb" else "none",
         seed=plan.seed,
         remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
+        dataloader_pin_memory=cuda,
+        ddp_backend="gloo" if world_size() > 1 and not cuda else None,
+        # A process may have no text of a language that another one has: its adapter then has no gradient there.
+        ddp_find_unused_parameters=True,
     )
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=dataset,
-        data_collator=collate,
-        callbacks=[ProgressLine(plan.title), *callbacks],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(work))
-    return [
-        {"step": entry["step"], "loss": entry["loss"], "learning_rate": entry["learning_rate"]}
-        for entry in trainer.state.log_history
-        if "loss" in entry
-    ]
+
+
+def _micro_batches(plan: TrainingPlan) -> tuple[int, int]:
+    """Examples that a process computes at once, and how often it does for a step."""
+    processes = world_size()
+    at_once = plan.micro_batch or max(1, plan.batch_size // processes)
+    if plan.batch_size % (at_once * processes):
+        raise UserError(
+            f"batch_size: {plan.batch_size} examples cannot be shared by {processes} processes with {at_once} at "
+            "once; expected a multiple of the two"
+        )
+    return at_once, plan.batch_size // (at_once * processes)
+
+
+def _watchers(plan: TrainingPlan, work: Path) -> list[TrainerCallback]:
+    """What follows the training besides the progress line."""
+    watchers: list[TrainerCallback] = []
+    if plan.patience is not None:
+        watchers.append(EarlyStoppingCallback(early_stopping_patience=plan.patience))
+    if plan.monitor != "none" and importlib.util.find_spec(plan.monitor) is None:
+        raise UserError(f"monitor: {plan.monitor} is not installed: pip install {plan.monitor}")
+    if plan.monitor == "tensorboard" and is_main():
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder = work / MONITOR_LOGS
+        LOG.info("watch it with: tensorboard --logdir %s", folder)
+        watchers.append(TensorBoardCallback(SummaryWriter(str(folder))))
+    return watchers
+
+
+def _explained(error: Exception, plan: TrainingPlan, work: Path) -> Exception:
+    """What went wrong with the disk or with another process, and what to do; any other error as it is."""
+    last = _last_whole_checkpoint(work)
+    advice = f"the same command goes on from {Path(last).name}" if last else "start again; there is no checkpoint yet"
+    text = first_line(error)
+    if world_size() > 1 and ("peer" in text or "NCCL" in text or "gloo" in text):
+        return ConnectionError(
+            f"another process of this run ended (see what it says; killed ones say nothing); {advice}"
+        )
+    if isinstance(error, OSError | SafetensorError) or "PytorchStreamWriter" in text or "file write" in text:
+        free = shutil.disk_usage(work).free / 2**20 if work.is_dir() else 0
+        return OSError(
+            f"{work}: a checkpoint cannot be written ({text}; {free:,.0f} MiB free); make room, then {advice}"
+        )
+    return error
+
+
+def _curve(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    rows: dict[float, dict[str, float]] = {}
+    for entry in history:
+        told = {key: value for key, value in entry.items() if key.startswith(("loss", "learning_rate", "eval_"))}
+        rows.setdefault(entry["step"], {"step": entry["step"]}).update(told)
+    return [row for row in rows.values() if "loss" in row]
 
 
 def _last_whole_checkpoint(work: Path) -> str | None:
-    """The last checkpoint that was written to its end; the trainer's state is what it writes last."""
+    """The last checkpoint that was written to its end; others are removed."""
+    whole = {}
     for folder in work.glob("checkpoint-*"):
-        if not (folder / "trainer_state.json").is_file():
+        if _is_whole(folder):
+            whole[int(folder.name.rpartition("-")[2])] = folder
+        elif is_main():
             shutil.rmtree(folder)
-    return get_last_checkpoint(str(work)) if work.is_dir() else None
+    return str(whole[max(whole)]) if whole else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """The trainer's state is what it writes last."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class ProgressLine(TrainerCallback):
-    """A progress bar on a terminal, with loss, throughput and time left; silent elsewhere."""
+    """A progress bar on a terminal, with losses, throughput and time left; silent elsewhere."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, tokens: float | None = None) -> None:
         self.title = title
+        self.tokens = tokens
 
     def on_train_begin(
         self,
@@ -179,7 +304,13 @@ class ProgressLine(TrainerCallback):
     ) -> None:
         """Open the bar."""
         self.bar = tqdm(
-            total=state.max_steps, initial=state.global_step, desc=self.title, unit="step", disable=None, leave=False
+            total=state.max_steps,
+            initial=state.global_step,
+            desc=self.title,
+            unit="step",
+            disable=None if is_main() else True,
+            leave=False,
+            dynamic_ncols=True,
         )
 
     def on_step_end(
@@ -189,8 +320,9 @@ class ProgressLine(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """Advance."""
+        """Advance; where the model is measured, the losses are logged too."""
         self.bar.update(state.global_step - self.bar.n)
+        control.should_log |= control.should_evaluate
 
     def on_log(
         self,
@@ -200,9 +332,20 @@ class ProgressLine(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """Show the loss."""
+        """Show the losses and how many tokens there were."""
         if logs and "loss" in logs:
-            self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
+            self.bar.set_postfix_str(self.line(logs, state.global_step))
+
+    def line(self, logs: dict[str, float], step: int) -> str:
+        """What stands behind the bar: losses (of each language in brackets), tokens, tokens a second."""
+        parts = [f"loss {logs['loss']:.2f}"]
+        if each := [f"{key[5:]} {value:.2f}" for key, value in logs.items() if key.startswith("loss_")]:
+            parts.append(f"({', '.join(each)})")
+        if self.tokens:
+            parts.append(f"{tqdm.format_sizeof(step * self.tokens)} tokens")
+            if rate := self.bar.format_dict["rate"]:
+                parts.append(f"{rate * self.tokens:,.0f} tokens/s")
+        return " ".join(parts)
 
     def on_train_end(
         self,

@@ -50,7 +50,7 @@ def test_too_little_text_is_named_and_nothing_written(corpora: dict[str, str], t
         ("a.txt", b"", "the file is empty"),
         ("a.txt", b"\n\n", "no text in it"),
         ("a.txt", b"gut\n\xff\xfe\n", "not UTF-8"),
-        ("a.txt.gz", b"not gzip", "damaged gzip"),
+        ("a.txt.gz", b"not gzip", "damaged .gz file after line 0"),
         ("a.jsonl", b'{"text": "x"}\n{"body": "x"}\n', r'a.jsonl:2: expected an object with a string "text"'),
         ("a.jsonl", b'{"text": "x"\n', "a.jsonl:1: not a JSON object"),
     ],

@@ -1,133 +1,121 @@
-"""From pieces to blocks: each of one language, in smoothed proportion."""
+"""From pieces to blocks: in smoothed proportion of the languages, in the order of training."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
-from ...texts import Paths, batched, read_documents, smoothed_shares
-from .shards import BATCH, cut_documents, open_shard
+from ...texts import batched, smoothed_shares
+from .shards import BATCH, cut_documents
+from .sources import Block, Frame, Source
 
 
-class Blocks(Sequence[Tensor]):
-    """Blocks of all languages in the order of training, read from the shards one by one.
+class Blocks(Sequence[Block]):
+    """Blocks of all sources in the order of training, cut one by one when they are asked for."""
 
-    A block begins with ``<s>`` and ends with ``</s>``; between is a run of pieces of one language, in which documents
-    end with ``</s>``.
-    """
-
-    def __init__(
-        self, runs: Sequence[NDArray[np.unsignedinteger]], places: NDArray[np.int64], begin: int, end: int, size: int
-    ) -> None:
-        self.runs = runs
+    def __init__(self, sources: Sequence[Source], places: NDArray[np.int64]) -> None:
+        self.sources = sources
         self.places = places
-        """For each block the number of its run, and its first piece there, shape (blocks, 2)."""
-        self.begin, self.end, self.size = begin, end, size
+        """For each block the number of its source, and its place there, shape (blocks, 2)."""
 
     def __len__(self) -> int:
         """Number of blocks."""
         return len(self.places)
 
-    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
-        """Ids of a block, shape (size,)."""
-        run, start = self.places[index]
-        inside = self.runs[run][start : start + self.size - 2]
-        return torch.tensor([self.begin, *inside.tolist(), self.end], dtype=torch.int32)
+    def __getitem__(self, index: int) -> Block:  # type: ignore[override]
+        """A block, as its source makes it."""
+        source, place = self.places[index]
+        return self.sources[source].block(int(place))
+
+    def pieces(self, count: int) -> dict[str, int]:
+        """Pieces of each source in the first ``count`` blocks."""
+        begun = self.places[:count]
+        return {
+            source.name: source.pieces(begun[begun[:, 0] == number, 1]) for number, source in enumerate(self.sources)
+        }
 
 
-def draw_blocks(
-    corpora: Mapping[str, Paths],
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    n_blocks: int,
-    block_size: int,
-    alpha: float,
-    seed: int,
-) -> tuple[Blocks, list[str]]:
-    """Blocks of all languages, shuffled.
+def shares_of(texts: Sequence[Source], pairs: Sequence[Source], alpha: float, pair_share: float) -> list[float]:
+    """Share of the blocks that each source gives, texts first: smoothed by their characters, pairs among themselves."""
+    shares: list[float] = []
+    for sources, total in ((texts, 1 - pair_share if pairs else 1.0), (pairs, pair_share)):
+        smoothed = smoothed_shares({source.name: source.shard.characters for source in sources}, alpha)
+        shares += [total * share for share in smoothed.values()]
+    return shares
+
+
+def draw_blocks(sources: Sequence[Source], shares: Sequence[float], n_blocks: int, seed: int) -> Blocks:
+    """Blocks of all sources, shuffled.
 
     Args:
-        corpora: sources of each language.
-        tokenizer: cuts the text.
-        n_blocks: how many blocks to draw; a language with less text is read again, cut at other places.
-        block_size: pieces of a block, special ones included.
-        alpha: exponent of language smoothing.
+        sources: what to cut them from; one with less text is read again.
+        shares: of the blocks that each source gives, summing to 1.
+        n_blocks: how many to draw.
         seed: of the order.
-
-    Returns:
-        the blocks, and the language of each.
-
-    Raises:
-        UserError: for text that cannot be read, a damaged shard, or a language with less than one block of text.
     """
-    shards = {language: open_shard(paths, tokenizer) for language, paths in corpora.items()}
-    shares = smoothed_shares({language: shard.characters for language, shard in shards.items()}, alpha)
-    places, languages = [], []
-    for number, (language, count) in enumerate(_apportion(shares, n_blocks).items()):
-        if (pieces := len(shards[language].pieces)) < block_size - 2:
-            raise UserError(f"{language}: the text is shorter than one block of {block_size} pieces")
-        generator = np.random.default_rng([seed, zlib.crc32(language.encode())])
-        starts = _draw(pieces, count, block_size - 2, generator)
-        places.append(np.stack([np.full(count, number), starts], axis=1))
-        languages += [language] * count
+    places = []
+    for number, (source, count) in enumerate(zip(sources, _apportion(shares, n_blocks), strict=True)):
+        generator = np.random.default_rng([seed, zlib.crc32(source.name.encode())])
+        places.append(np.stack([np.full(count, number), source.draw(count, generator)], axis=1))
     order = np.random.default_rng(seed).permutation(n_blocks)
-    begin, end = int(tokenizer.bos_token_id), int(tokenizer.eos_token_id)
-    runs = [shard.pieces for shard in shards.values()]
-    return Blocks(runs, np.concatenate(places)[order], begin, end, block_size), [languages[i] for i in order]
-
-
-def _draw(pieces: int, count: int, width: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Where ``count`` blocks of ``width`` begin in a run of ``pieces``: all there are come before any comes again."""
-    taken = np.zeros(0, np.int64)
-    while len(taken) < count:
-        # Another pass over the text is cut elsewhere, so that no block comes twice; the first pass loses nothing.
-        shift = int(generator.integers(min(width, pieces - width + 1))) if len(taken) else 0
-        taken = np.concatenate([taken, generator.permutation(np.arange(shift, pieces - width + 1, width))])
-    return taken[:count]
+    return Blocks(sources, np.concatenate(places)[order])
 
 
 def first_blocks(
-    paths: Paths, tokenizer: PreTrainedTokenizerFast, *, n_blocks: int, block_size: int, language: str
-) -> Tensor:
-    """The first blocks of one language's files in their own order, at most ``n_blocks``.
+    documents: Iterator[str],
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    n_blocks: int,
+    frame: Frame,
+    name: str,
+    language: int,
+) -> list[Block]:
+    """The first full blocks of some text in its own order, at most ``n_blocks``.
 
-    Returns:
-        ids, shape (blocks, block_size).
+    Args:
+        documents: the text.
+        tokenizer: cuts it.
+        n_blocks: how many to take.
+        frame: of a block.
+        name: of the language, for the error.
+        language: number of its adapter.
+
+    Raises:
+        UserError: if there is not one.
     """
-    blocks = []
-    for block in _blocks(read_documents(paths), tokenizer, block_size):
-        blocks.append(block)
+    blocks: list[Block] = []
+    for ids in _blocks(documents, tokenizer, frame):
+        blocks.append((torch.tensor(ids), torch.tensor(language)))
         if len(blocks) == n_blocks:
             break
     if not blocks:
-        raise UserError(f"{language}: the text is shorter than one block of {block_size} pieces")
-    return torch.tensor(blocks, dtype=torch.int32)
+        raise UserError(f"{name}: the text is shorter than one block of {frame.size} pieces")
+    return blocks
 
 
-def _apportion(shares: Mapping[str, float], total: int) -> dict[str, int]:
+def _apportion(shares: Sequence[float], total: int) -> list[int]:
     """Whole numbers in proportion to ``shares`` that sum to ``total`` (largest remainders)."""
-    counts = {name: int(share * total) for name, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda name: counts[name] - shares[name] * total)
-    for name in by_remainder[: total - sum(counts.values())]:
-        counts[name] += 1
+    counts = [int(share * total) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda number: counts[number] - shares[number] * total)
+    for number in by_remainder[: total - sum(counts)]:
+        counts[number] += 1
     return counts
 
 
-def _blocks(documents: Iterator[str], tokenizer: PreTrainedTokenizerFast, size: int) -> Iterator[list[int]]:
+def _blocks(documents: Iterator[str], tokenizer: PreTrainedTokenizerFast, frame: Frame) -> Iterator[list[int]]:
     """Documents in a row, each ended by ``</s>``, cut into blocks that begin with ``<s>`` and end with ``</s>``."""
-    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    width = frame.size - 2
     row: list[int] = []
     for batch in batched(documents, BATCH):
         for ids in cut_documents(batch, tokenizer):
             row += ids
-            whole = len(row) - len(row) % (size - 2)
-            for start in range(0, whole, size - 2):
-                yield [begin, *row[start : start + size - 2], end]
+            whole = len(row) - len(row) % width
+            for start in range(0, whole, width):
+                yield [frame.begin, *row[start : start + width], frame.end]
             row = row[whole:]

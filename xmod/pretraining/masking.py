@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from ...tokenizer.pieces import Pieces
 from ..inputs import IGNORED
+from .sources import Block
 
 
 def word_beginnings(tokenizer: PreTrainedTokenizerFast) -> Tensor:
@@ -61,15 +63,13 @@ class MaskedBlocks(Dataset[dict[str, Tensor]]):
 
     def __init__(
         self,
-        blocks: Sequence[Tensor] | Tensor,
-        lang_ids: Tensor,
+        blocks: Sequence[Block],
         tokenizer: PreTrainedTokenizerFast,
         probability: float,
         seed: int,
         whole_words: bool = False,
     ) -> None:
         self.blocks = blocks
-        self.lang_ids = lang_ids
         self.tokenizer = tokenizer
         self.probability = probability
         self.seed = seed
@@ -80,14 +80,30 @@ class MaskedBlocks(Dataset[dict[str, Tensor]]):
         return len(self.blocks)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """``input_ids`` and ``labels`` of shape (block,), and the adapter's number."""
+        """``input_ids`` and ``labels`` of shape (block,), and ``lang_ids``: one number, or of shape (block,)."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        ids = self.blocks[index].long()
+        ids, lang_ids = self.blocks[index]
         seen, labels = mask_pieces(ids, self.tokenizer, self.probability, generator, self.begins)
-        return {"input_ids": seen, "labels": labels, "lang_ids": self.lang_ids[index]}
+        return {"input_ids": seen, "labels": labels, "lang_ids": lang_ids}
+
+    def collate(self, examples: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """A batch, padded where blocks differ in length, sorted by language, which spares the encoder the reordering.
+
+        ``lang_ids`` are of shape (batch,), or (batch, block) if a block has two languages.
+        """
+        examples = sorted(examples, key=lambda example: int(example["lang_ids"].flatten()[0]))
+        batch = {
+            "input_ids": _padded(examples, "input_ids", int(self.tokenizer.pad_token_id)),
+            "labels": _padded(examples, "labels", IGNORED),
+        }
+        lengths = torch.tensor([len(example["labels"]) for example in examples])
+        if (lengths != lengths[0]).any():
+            batch["attention_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
+        if all(example["lang_ids"].dim() == 0 for example in examples):
+            return batch | {"lang_ids": torch.stack([example["lang_ids"] for example in examples])}
+        each = [{"lang_ids": example["lang_ids"].expand(len(example["labels"]))} for example in examples]
+        return batch | {"lang_ids": _padded(each, "lang_ids", 0)}
 
 
-def collate_blocks(examples: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Stack blocks sorted by language, which spares the encoder the reordering."""
-    examples = sorted(examples, key=lambda example: int(example["lang_ids"]))
-    return {key: torch.stack([example[key] for example in examples]) for key in examples[0]}
+def _padded(examples: Sequence[dict[str, Tensor]], key: str, filler: int) -> Tensor:
+    return pad_sequence([example[key] for example in examples], batch_first=True, padding_value=filler)

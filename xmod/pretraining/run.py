@@ -5,45 +5,53 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
 from ...files import fingerprint, refuse_used_folder
+from ...processes import is_main
 from ...settings import PATHS, Pretrain
-from ...texts import as_list
-from ...tokenizer.pieces import Pieces
-from ...tokenizer.pipeline import BYTES
+from ...texts import as_list, read_documents
 from ..adapter_files import export_adapter
-from ..adapters import PLANS, frozen_checksums, learned, train_only, with_one_more
+from ..adapters import PLANS, checksums, frozen_checksums, learned, parameter_counts, train_only, with_one_more
 from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
-from ..languages import adapter_key, by_adapter, may_mean, starting_adapters
+from ..languages import adapter_key, by_adapter, may_mean, resolve_language, starting_adapters
 from ..modeling import XmodForMaskedLM
-from ..training import TrainingPlan, autocast, dropout, precision_name, train
-from .corpus import draw_blocks, first_blocks
-from .masking import MaskedBlocks, collate_blocks
+from ..training import MONITOR_LOGS, Trained, TrainingPlan, dropout, precision_name, train
+from . import relora
+from .corpus import Blocks, draw_blocks, first_blocks, shares_of
+from .masking import MaskedBlocks
+from .measure import dev_bits
+from .picture import write_curve
+from .shards import Reading, open_shard
+from .sources import Frame, FullBlocks, PairBlocks, Source, WholeBlocks
+from .trainer import PretrainingTrainer
 
 DEV_SEED = 7_654_321
+DEFAULT_STEPS = 1000
+# What may change between a run and its continuation: none of these changes what is learned.
+_HOW = ("micro_batch", "compile", "monitor", "save_steps")
 LOG = logging.getLogger(__name__)
 
 
 def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     """Pretrain a model and write it; a run that was interrupted goes on from its last checkpoint.
 
+    With a launcher (``accelerate launch``, ``torchrun``) every process calls this; the first one writes.
+
     Args:
         settings: the model, the text, and how to train.
         out: folder to make; beside it a hidden work folder holds the checkpoints until the end.
 
     Returns:
-        trainable and total parameters of each part, pieces seen of each language, and the dev loss of each language
-        before and after, in bits per character.
+        trainable and total parameters of each part, steps made and kept, pieces seen of each language, and the dev
+        loss of each language before and after, in bits per character; nothing in processes other than the first.
 
     Raises:
         UserError: for a model, language or text that cannot be used.
@@ -53,53 +61,34 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     model, tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
     if settings.add_language:
         model = _with_new_language(model, settings)
-    corpora = by_adapter(settings.corpora, model.languages)
-    dev = _dev_sets(by_adapter(settings.dev, model.languages), model, tokenizer, settings)
-    if settings.block_size > (room := model.roberta.max_tokens):
-        raise UserError(f"block_size: the model has {room} positions, found {settings.block_size}")
-    parts = train_only(model, PLANS[settings.plan], None if settings.plan == "full" else corpora)
-    LOG.info(parameter_table(parts))
-    frozen = frozen_checksums(model)
-    blocks, languages = draw_blocks(
-        corpora,
-        tokenizer,
-        n_blocks=settings.steps * settings.batch_size,
-        block_size=settings.block_size,
-        alpha=settings.alpha,
-        seed=settings.seed,
-    )
-    lang_ids = torch.tensor([model.language_id(language) for language in languages])
-    dataset = MaskedBlocks(blocks, lang_ids, tokenizer, settings.mask_probability, settings.seed, settings.whole_words)
-    work = out.parent / f".{out.name}-{fingerprint(asdict(settings), PATHS)[:12]}.work"
+    frame = _frame(settings, model, tokenizer)
+    dev = _dev_sets(settings, model, tokenizer, frame)
+    sources, shares = _sources(settings, model, tokenizer, frame)
+    steps = _steps(settings, sources, shares)
+    blocks = draw_blocks(sources, shares, steps * settings.batch_size, settings.seed)
+    frozen, parts = _freeze(model, settings, sources)
     before = dev_bits(model, dev, settings)
-    with dropout(model, settings.dropout):
-        plan = TrainingPlan.of(settings, steps=settings.steps, title="pretrain", save_steps=settings.save_steps)
-        curve = train(model, dataset, collate_blocks, plan, work)
-    if changed := [name for name, checksum in frozen_checksums(model).items() if checksum != frozen[name]]:
-        raise RuntimeError(f"training changed {len(changed)} weights that were frozen, such as {changed[0]}")
+    work = out.parent / f".{out.name}-{_run_name(settings)}.work"
+    trained = _train(model, tokenizer, blocks, dev, settings, steps, work)
+    if not is_main():
+        return {}
+    model = _finished(model, trained, frozen)
     summary = {
         "parameters": parts,
-        "pieces": {name: languages.count(name) * settings.block_size for name in corpora},
+        "steps": trained.steps,
+        "kept_step": trained.kept,
+        "pieces": blocks.pieces(trained.steps * settings.batch_size),
         "bits_per_character": {"before": before, "after": dev_bits(model, dev, settings)},
     }
-    record = {
-        "step": "pretrain",
-        "languages": [language for language in corpora if language in languages],
-        "plan": settings.plan,
-        **learned(parts),
-        "steps": settings.steps,
-        "pieces": summary["pieces"],
-        "bits_per_character": summary["bits_per_character"],
-        "precision": precision_name(settings.precision),
-        "seed": settings.seed,
-    }
-    history = [*(read_history(settings.model) or []), record]
-    extras = {}
-    if settings.add_language:
-        extras["adapter"] = partial(export_adapter, model, adapter_key(settings.add_language), history=history)
-    save_checkpoint(out, model, tokenizer, history, curve, extras)
-    shutil.rmtree(work, ignore_errors=True)
+    _write(out, work, model, tokenizer, settings, summary, sources, trained)
     return summary
+
+
+def parameter_table(parts: Mapping[str, tuple[int, int]]) -> str:
+    """What learns, for people: a line for each part with its trainable and all parameters."""
+    rows = [*parts.items(), ("total", tuple(map(sum, zip(*parts.values(), strict=True))))]
+    lines = [f"{name:<12}{learning:>14,}{total:>14,}" for name, (learning, total) in rows]
+    return "\n".join([f"{'part':<12}{'trainable':>14}{'parameters':>14}", *lines])
 
 
 def _with_new_language(model: XmodForMaskedLM, settings: Pretrain) -> XmodForMaskedLM:
@@ -111,54 +100,173 @@ def _with_new_language(model: XmodForMaskedLM, settings: Pretrain) -> XmodForMas
     return with_one_more(model, language, olds).to(model.device)
 
 
-def parameter_table(parts: Mapping[str, tuple[int, int]]) -> str:
-    """What learns, for people: a line for each part with its trainable and all parameters."""
-    rows = [*parts.items(), ("total", tuple(map(sum, zip(*parts.values(), strict=True))))]
-    lines = [f"{name:<12}{learning:>14,}{total:>14,}" for name, (learning, total) in rows]
-    return "\n".join([f"{'part':<12}{'trainable':>14}{'parameters':>14}", *lines])
+def _frame(settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> Frame:
+    if settings.block_size > (room := model.roberta.max_tokens):
+        raise UserError(f"block_size: the model has {room} positions, found {settings.block_size}")
+    return Frame(int(tokenizer.bos_token_id), int(tokenizer.eos_token_id), settings.block_size)
 
 
 def _dev_sets(
-    dev: dict[str, Any], model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, settings: Pretrain
+    settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, frame: Frame
 ) -> dict[str, MaskedBlocks]:
     sets = {}
-    for language, paths in dev.items():
+    for language, paths in by_adapter(settings.dev, model.languages).items():
         blocks = first_blocks(
-            paths, tokenizer, n_blocks=settings.dev_blocks, block_size=settings.block_size, language=language
+            read_documents(paths, settings.text_column),
+            tokenizer,
+            n_blocks=settings.dev_blocks,
+            frame=frame,
+            name=language,
+            language=model.language_id(language),
         )
-        lang_ids = torch.full((len(blocks),), model.language_id(language))
         # Always the same masks: a loss before and after, or of two runs, is measured on the same pieces.
-        sets[language] = MaskedBlocks(blocks, lang_ids, tokenizer, settings.mask_probability, DEV_SEED)
+        sets[language] = MaskedBlocks(blocks, tokenizer, settings.mask_probability, DEV_SEED)
     return sets
 
 
-@torch.no_grad()
-def dev_bits(model: XmodForMaskedLM, dev: dict[str, MaskedBlocks], settings: Pretrain) -> dict[str, float]:
-    """Bits per character of each language: the negative log2 probability of the masked pieces over their characters.
+def _sources(
+    settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, frame: Frame
+) -> tuple[list[Source], list[float]]:
+    """What blocks are cut from, texts before pairs, and the share that each gives."""
+    texts: list[Source] = []
+    for name, paths in by_adapter(settings.corpora, model.languages).items():
+        reading = Reading(paths, settings.text_column, near_duplicates=settings.near_duplicates)
+        shard, number = open_shard(reading, tokenizer), (model.language_id(name),)
+        if settings.packing == "full":
+            texts.append(FullBlocks(name, shard, number, frame))
+        else:
+            texts.append(WholeBlocks(name, shard, number, frame, settings.packing))
+    pairs: list[Source] = []
+    for name, paths in settings.parallel.items():
+        both = _pair_of(name, model.languages)
+        shard = open_shard(Reading(paths, pairs=True), tokenizer)
+        numbers = model.language_id(both[0]), model.language_id(both[1])
+        pairs.append(source := PairBlocks("+".join(both), shard, numbers, frame))
+        if longer := shard.documents // 2 - source.size:
+            LOG.info("%s: %d sentence pairs are longer than a block and left out", source.name, longer)
+    return [*texts, *pairs], shares_of(texts, pairs, settings.alpha, settings.parallel_share)
 
-    Per character, since losses per piece of two vocabularies cannot be compared.
-    """
-    model.eval()
-    bits = {}
-    for language, dataset in dev.items():
-        lengths = piece_characters(dataset.tokenizer)
-        nats = characters = 0.0
-        for start in range(0, len(dataset), settings.batch_size):
-            items = [dataset[i] for i in range(start, min(start + settings.batch_size, len(dataset)))]
-            batch = {key: value.to(model.device) for key, value in collate_blocks(items).items()}
-            with autocast(settings.precision):
-                loss = model(**batch, logits_at="labels").loss
-            chosen = batch["labels"][batch["labels"] >= 0].cpu()
-            nats += float(loss) * len(chosen)
-            characters += float(lengths[chosen].sum())
-        bits[language] = round(nats / math.log(2) / characters, 4)
-    return bits
+
+def _pair_of(name: str, known: Sequence[str]) -> tuple[str, str]:
+    """The adapters of "de-rm" or "de_CH-rm_sursilv"; languages with a "-" inside need a "+" between them."""
+    first, sign, second = name.partition("+") if "+" in name else name.partition("-")
+    if not sign or not first or not second:
+        raise UserError(f"parallel: expected the names of two languages, such as de-rm, found {name!r}")
+    both = resolve_language(first, known), resolve_language(second, known)
+    if both[0] == both[1]:
+        raise UserError(f"parallel: expected two languages, found {name!r}")
+    return both
 
 
-def piece_characters(tokenizer: PreTrainedTokenizerFast) -> Tensor:
-    """Number of characters that each piece spells, the blank before a word included; shape (vocabulary,)."""
-    lengths = torch.zeros(len(tokenizer), dtype=torch.long)
-    for piece, number in Pieces(tokenizer).numbers.items():
-        # Of the bytes of a character the first one counts, which UTF-8 tells from those that follow.
-        lengths[number] = (not 0x80 <= BYTES.index(piece) < 0xC0) if piece in BYTES else len(piece)
-    return lengths
+def _steps(settings: Pretrain, sources: Sequence[Source], shares: Sequence[float]) -> int:
+    """Steps that the budget pays for."""
+    if settings.steps is not None:
+        return settings.steps
+    if settings.tokens is not None:
+        return math.ceil(settings.tokens / (settings.batch_size * settings.block_size))
+    if settings.epochs is None:
+        return DEFAULT_STEPS
+    texts = [(source.size, share) for source, share in zip(sources, shares, strict=True) if len(source.languages) == 1]
+    blocks = settings.epochs * sum(size for size, _ in texts) / sum(share for _, share in texts)
+    return max(1, round(blocks / settings.batch_size))
+
+
+def _freeze(
+    model: XmodForMaskedLM, settings: Pretrain, sources: Sequence[Source]
+) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+    """Let learn what the plan says; returns the checksums of what must not change, and what learns of each part."""
+    mine = {model.languages[source.languages[0]] for source in sources if len(source.languages) == 1}
+    every_adapter = settings.plan in ("full", "relora")
+    train_only(model, PLANS[settings.plan], None if every_adapter else mine)
+    frozen = frozen_checksums(model)
+    if settings.plan == "relora":
+        relora.wrap(model, settings.relora_rank, settings.seed)
+    parts = parameter_counts(model)
+    if is_main():
+        LOG.info(parameter_table(parts))
+    return frozen, parts
+
+
+def _run_name(settings: Pretrain) -> str:
+    return fingerprint({key: value for key, value in asdict(settings).items() if key not in _HOW}, PATHS)[:12]
+
+
+def _train(
+    model: XmodForMaskedLM,
+    tokenizer: PreTrainedTokenizerFast,
+    blocks: Blocks,
+    dev: dict[str, MaskedBlocks],
+    settings: Pretrain,
+    steps: int,
+    work: Path,
+) -> Trained:
+    dataset = MaskedBlocks(blocks, tokenizer, settings.mask_probability, settings.seed, settings.whole_words)
+    plan = TrainingPlan.of(
+        settings,
+        steps=steps,
+        title="pretrain",
+        micro_batch=settings.micro_batch,
+        save_steps=settings.save_steps,
+        eval_steps=settings.eval_steps,
+        patience=settings.patience,
+        compile=settings.compile,
+        monitor=settings.monitor,
+        tokens=sum(blocks.pieces(len(blocks)).values()) / steps,
+    )
+    again = settings.plan == "relora"
+    rounds = settings.relora_rounds
+    trainer = partial(
+        PretrainingTrainer,
+        languages=model.languages,
+        eval_dataset=dev,
+        measure=partial(dev_bits, settings=settings),
+        restart_factor=partial(relora.restart_factor, steps=steps, rounds=rounds, warmup=settings.warmup)
+        if again
+        else None,
+    )
+    callbacks = [relora.Restarts(rounds, settings.seed)] if again else []
+    with dropout(model, settings.dropout):
+        trained = train(model, dataset, dataset.collate, plan, work, callbacks, trainer)
+    if again:
+        relora.unwrap(model)
+    return trained
+
+
+def _finished(model: XmodForMaskedLM, trained: Trained, frozen: dict[str, int]) -> XmodForMaskedLM:
+    """The trained model, whole; refuses one in which a frozen weight changed."""
+    if trained.weights is not None:
+        model = type(model)(model.config)
+        model.load_state_dict(trained.weights)
+    if changed := [name for name, checksum in checksums(model, frozen).items() if checksum != frozen[name]]:
+        raise RuntimeError(f"training changed {len(changed)} weights that were frozen, such as {changed[0]}")
+    return model
+
+
+def _write(
+    out: Path,
+    work: Path,
+    model: XmodForMaskedLM,
+    tokenizer: PreTrainedTokenizerFast,
+    settings: Pretrain,
+    summary: dict[str, Any],
+    sources: Sequence[Source],
+    trained: Trained,
+) -> None:
+    seen = [source for source in sources if summary["pieces"][source.name]]
+    record = {
+        "step": "pretrain",
+        "languages": list(dict.fromkeys(model.languages[number] for source in seen for number in source.languages)),
+        "plan": settings.plan,
+        **learned(summary["parameters"]),
+        **{key: summary[key] for key in ("steps", "kept_step", "pieces", "bits_per_character")},
+        "precision": precision_name(settings.precision),
+        "seed": settings.seed,
+    }
+    history = [*(read_history(settings.model) or []), record]
+    extras: dict[str, Callable[[Path], object]] = {"training.png": partial(write_curve, trained.curve)}
+    if settings.add_language:
+        extras["adapter"] = partial(export_adapter, model, adapter_key(settings.add_language), history=history)
+    if (logs := work / MONITOR_LOGS).is_dir():
+        extras[MONITOR_LOGS] = partial(shutil.copytree, logs)
+    save_checkpoint(out, model, tokenizer, history, trained.curve, extras)
+    shutil.rmtree(work, ignore_errors=True)

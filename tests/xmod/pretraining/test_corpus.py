@@ -1,63 +1,62 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from swissxmod import UserError
 from swissxmod.texts import read_documents
-from swissxmod.xmod.pretraining.corpus import Blocks, _draw, draw_blocks
+from swissxmod.xmod.pretraining.corpus import Blocks, draw_blocks, first_blocks, shares_of
+from swissxmod.xmod.pretraining.shards import Reading, open_shard
+from swissxmod.xmod.pretraining.sources import Frame, FullBlocks
+
+FRAME = Frame(0, 2, 16)
 
 
-def draw(
-    corpora: dict[str, str], tokenizer: PreTrainedTokenizerFast, n_blocks: int = 50, seed: int = 1
-) -> tuple[Blocks, list[str]]:
-    texts = {"de": corpora["de_CH"], "rm": corpora["rm_CH"]}
-    return draw_blocks(texts, tokenizer, n_blocks=n_blocks, block_size=16, alpha=0, seed=seed)
+def sources(corpora: dict[str, str], tokenizer: PreTrainedTokenizerFast) -> list[FullBlocks]:
+    return [
+        FullBlocks(name, open_shard(Reading(corpora[name]), tokenizer), (number,), FRAME)
+        for number, name in enumerate(("de_CH", "rm_CH"))
+    ]
+
+
+def draw(corpora: dict[str, str], tokenizer: PreTrainedTokenizerFast, seed: int = 1) -> Blocks:
+    return draw_blocks(sources(corpora, tokenizer), [0.5, 0.5], 50, seed)
 
 
 def test_blocks_are_of_one_language_and_follow_the_shares(
     tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str]
 ) -> None:
-    blocks, languages = draw(corpora, tokenizer)
-    assert len(blocks) == len(languages) == 50
-    assert languages.count("de") == languages.count("rm") == 25
-    text = {name: " ".join(read_documents(path)) for name, path in corpora.items()}
-    for block, language in zip(blocks, languages, strict=True):
-        assert block.shape == (16,) and block[0] == 0 and block[-1] == 2
-        words = tokenizer.decode(block, skip_special_tokens=True).split()
-        assert words and all(word in text[f"{language}_CH"] for word in words)
+    blocks = draw(corpora, tokenizer)
+    assert len(blocks) == 50
+    numbers = [int(lang_ids) for _, lang_ids in blocks]
+    assert numbers.count(0) == numbers.count(1) == 25
+    assert blocks.pieces(10) == {"de_CH": 16 * numbers[:10].count(0), "rm_CH": 16 * numbers[:10].count(1)}
+    text = [" ".join(read_documents(corpora[name])) for name in ("de_CH", "rm_CH")]
+    for (ids, _), number in zip(blocks, numbers, strict=True):
+        assert ids.shape == (16,) and ids[0] == 0 and ids[-1] == 2
+        words = tokenizer.decode(ids, skip_special_tokens=True).split()
+        assert words and all(word in text[number] for word in words)
 
 
 def test_the_seed_is_the_order(tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str]) -> None:
-    first, again, other = (torch.stack(list(draw(corpora, tokenizer, seed=seed)[0])) for seed in (1, 1, 2))
+    first, again, other = (torch.stack([ids for ids, _ in draw(corpora, tokenizer, seed)]) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_a_language_without_a_block_of_text_is_named(
-    tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str], tmp_path: Path
-) -> None:
-    (tmp_path / "short.txt").write_text("Bun di\n")
+def test_shares_are_smoothed_and_pairs_get_theirs(tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str]) -> None:
+    texts = sources(corpora, tokenizer)
+    de, rm = (source.shard.characters for source in texts)
+    assert shares_of(texts, [], 1.0, 0.2) == pytest.approx([de / (de + rm), rm / (de + rm)])
+    assert shares_of(texts, texts[:1], 0.0, 0.2) == pytest.approx([0.4, 0.4, 0.2])
+
+
+def test_the_first_blocks_are_those_of_the_text(tokenizer: PreTrainedTokenizerFast) -> None:
+    documents = ["ina chasa", "duas chasas e dus umens " * 5]
+    blocks = first_blocks(iter(documents), tokenizer, n_blocks=2, frame=FRAME, name="rm", language=3)
+    row = [number for text in documents for number in [*tokenizer(text, add_special_tokens=False)["input_ids"], 2]]
+    assert [ids.tolist() for ids, _ in blocks] == [[0, *row[:14], 2], [0, *row[14:28], 2]]
+    assert [int(lang_ids) for _, lang_ids in blocks] == [3, 3]
     with pytest.raises(UserError, match="rm: the text is shorter than one block of 16 pieces"):
-        draw(corpora | {"rm_CH": str(tmp_path / "short.txt")}, tokenizer)
-
-
-@given(st.integers(5, 200), st.integers(1, 60), st.integers(1, 5), st.integers(0, 9))
-def test_all_text_is_read_before_any_is_read_again(pieces: int, count: int, width: int, seed: int) -> None:
-    starts = _draw(pieces, count, width, np.random.default_rng(seed))
-    assert len(starts) == count
-    assert starts.min() >= 0 and starts.max() + width <= pieces
-    first = starts[: pieces // width]
-    assert len(set(first.tolist())) == len(first)
-    assert all(start % width == 0 for start in first)
-
-
-def test_text_that_is_read_again_is_cut_elsewhere() -> None:
-    starts = _draw(100, 36, 10, np.random.default_rng(1))
-    assert len({int(start) % 10 for start in starts}) == 4
+        first_blocks(iter(["Bun di"]), tokenizer, n_blocks=2, frame=FRAME, name="rm", language=3)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from swissxmod.xmod.pretraining.masking import MaskedBlocks, collate_blocks, mask_pieces, word_beginnings
+from swissxmod.xmod.pretraining.masking import MaskedBlocks, mask_pieces, word_beginnings
 
 
 @settings(deadline=None)
@@ -33,18 +35,40 @@ def test_shares_are_those_of_bert(tokenizer: PreTrainedTokenizerFast) -> None:
     assert ((seen == ids) & chosen).sum() / chosen.sum() == pytest.approx(0.1, abs=0.01)
 
 
+def masked(tokenizer: PreTrainedTokenizerFast, lengths: list[int], languages: list[Any]) -> MaskedBlocks:
+    generator = torch.Generator().manual_seed(0)
+    ids = [torch.randint(4, 200, (length,), generator=generator) for length in lengths]
+    blocks = list(zip(ids, map(torch.tensor, languages), strict=True))
+    return MaskedBlocks(blocks, tokenizer, 0.15, seed=3)
+
+
 def test_a_place_is_always_masked_alike_and_places_differ(tokenizer: PreTrainedTokenizerFast) -> None:
-    blocks = torch.randint(4, 200, (1, 40)).repeat(2, 1)
-    first, again = (MaskedBlocks(blocks, torch.tensor([0, 1]), tokenizer, 0.15, seed=3) for _ in range(2))
+    block = (torch.randint(4, 200, (40,)), torch.tensor(0))
+    first, again = (MaskedBlocks([block, block], tokenizer, 0.15, seed=3) for _ in range(2))
     assert torch.equal(first[0]["input_ids"], again[0]["input_ids"])
     assert not torch.equal(first[0]["labels"], first[1]["labels"])
 
 
 def test_a_batch_is_sorted_by_language(tokenizer: PreTrainedTokenizerFast) -> None:
-    data = MaskedBlocks(torch.randint(4, 200, (4, 10)), torch.tensor([2, 0, 1, 0]), tokenizer, 0.15, seed=3)
-    batch = collate_blocks([data[i] for i in range(4)])
+    data = masked(tokenizer, [10, 10, 10, 10], [2, 0, 1, 0])
+    batch = data.collate([data[i] for i in range(4)])
     assert batch["lang_ids"].tolist() == [0, 0, 1, 2]
     assert torch.equal(batch["input_ids"][3], data[0]["input_ids"])
+    assert "attention_mask" not in batch
+
+
+def test_blocks_of_several_lengths_are_padded(tokenizer: PreTrainedTokenizerFast) -> None:
+    data = masked(tokenizer, [10, 7], [1, 0])
+    batch = data.collate([data[0], data[1]])
+    assert batch["attention_mask"].tolist() == [[1] * 7 + [0] * 3, [1] * 10]
+    assert batch["input_ids"][0, 7:].tolist() == [1] * 3 and batch["labels"][0, 7:].tolist() == [-100] * 3
+    assert torch.equal(batch["input_ids"][0, :7], data[1]["input_ids"])
+
+
+def test_a_block_of_two_languages_keeps_those_of_its_pieces(tokenizer: PreTrainedTokenizerFast) -> None:
+    data = masked(tokenizer, [4, 3], [3, [0, 0, 3]])
+    batch = data.collate([data[0], data[1]])
+    assert batch["lang_ids"].tolist() == [[0, 0, 3, 0], [3, 3, 3, 3]]
 
 
 def test_signs_and_first_pieces_begin_words(tokenizer: PreTrainedTokenizerFast) -> None:

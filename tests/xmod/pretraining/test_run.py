@@ -149,10 +149,10 @@ def test_what_learns_is_told_before_the_first_step(
 def test_a_frozen_weight_that_changed_is_a_fault(
     model_folder: Path, corpora: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def meddle(model: XmodForMaskedLM, *args: Any) -> list[dict[str, float]]:
+    def meddle(model: XmodForMaskedLM, *args: Any) -> training.Trained:
         with torch.no_grad():
             model.roberta.encoder.layer[0].output.dense.bias[0] += 1e-6
-        return []
+        return training.Trained([], 12, 12)
 
     monkeypatch.setattr(run, "train", meddle)
     with pytest.raises(RuntimeError, match="training changed 1 weights that were frozen"):

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from swissxmod import UserError
 from swissxmod.texts import read_documents
 from swissxmod.xmod.pretraining import shards
-from swissxmod.xmod.pretraining.shards import cache_folder, open_shard
+from swissxmod.xmod.pretraining.shards import Reading, cache_folder, open_shard
 
 
 @pytest.fixture
@@ -25,34 +25,34 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_shard_is_the_documents_in_a_row(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
-    shard = open_shard(text, tokenizer)
+    shard = open_shard(Reading(text), tokenizer)
     assert (shard.documents, shard.characters, shard.pieces.dtype) == (2, 20, np.uint16)
     assert tokenizer.decode(shard.pieces.tolist()) == "ina chasa</s> duas chasas</s>"
 
 
 def test_a_shard_is_made_once(tokenizer: PreTrainedTokenizerFast, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = open_shard(text, tokenizer)
-    monkeypatch.setattr(shards, "read_documents", lambda paths: pytest.fail("read again"))
-    assert np.array_equal(open_shard([text], tokenizer).pieces, first.pieces)
+    first = open_shard(Reading(text), tokenizer)
+    monkeypatch.setattr(shards, "read_documents", lambda *args: pytest.fail("read again"))
+    assert np.array_equal(open_shard(Reading([text]), tokenizer).pieces, first.pieces)
 
 
 def test_other_text_and_another_tokenizer_are_other_shards(
     tokenizer: PreTrainedTokenizerFast, text: str, corpora: dict[str, str]
 ) -> None:
-    open_shard(text, tokenizer)
+    open_shard(Reading(text), tokenizer)
     Path(text).write_text("trais\n")
-    assert tokenizer.decode(open_shard(text, tokenizer).pieces.tolist()) == "trais</s>"
+    assert tokenizer.decode(open_shard(Reading(text), tokenizer).pieces.tolist()) == "trais</s>"
     other = tokenizer.__class__(tokenizer_object=tokenizer.backend_tokenizer, eos_token="</s>")
     other.add_tokens(["trais"])
-    assert other.get_vocab()["trais"] in open_shard(text, other).pieces
-    assert open_shard([text, text], tokenizer).documents == 2
+    assert other.get_vocab()["trais"] in open_shard(Reading(text), other).pieces
+    assert open_shard(Reading([text, text]), tokenizer).documents == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
 def test_a_damaged_shard_is_named_and_made_again_once_removed(
     tokenizer: PreTrainedTokenizerFast, text: str, damage: str
 ) -> None:
-    before = open_shard(text, tokenizer).pieces.tolist()
+    before = open_shard(Reading(text), tokenizer).pieces.tolist()
     [folder] = (cache_folder() / "shards").iterdir()
     file = folder / "pieces.bin"
     content = file.read_bytes()
@@ -61,9 +61,9 @@ def test_a_damaged_shard_is_named_and_made_again_once_removed(
     else:
         file.write_bytes(content[:-2] if damage == "cut" else bytes([content[0] ^ 1]) + content[1:])
     with pytest.raises(UserError, match=r"this shard of .*a.txt is damaged; remove it"):
-        open_shard(text, tokenizer)
+        open_shard(Reading(text), tokenizer)
     shutil.rmtree(folder)
-    assert open_shard(text, tokenizer).pieces.tolist() == before
+    assert open_shard(Reading(text), tokenizer).pieces.tolist() == before
 
 
 def test_a_full_disk_leaves_no_half_shard(
@@ -74,7 +74,7 @@ def test_a_full_disk_leaves_no_half_shard(
 
     monkeypatch.setattr(shards, "write_json", full)
     with pytest.raises(OSError, match="No space left"):
-        open_shard(text, tokenizer)
+        open_shard(Reading(text), tokenizer)
     assert not list((cache_folder() / "shards").iterdir())
 
 
@@ -83,13 +83,13 @@ def test_a_faster_process_makes_the_shard(
 ) -> None:
     real = shards._write
 
-    def meanwhile(paths: str, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-        real(paths, tokenizer, folder)
+    def meanwhile(reading: Reading, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+        real(reading, tokenizer, folder)
         monkeypatch.setattr(shards, "_write", real)
-        open_shard(paths, tokenizer)
+        open_shard(reading, tokenizer)
 
     monkeypatch.setattr(shards, "_write", meanwhile)
-    assert open_shard(text, tokenizer).documents == 2
+    assert open_shard(Reading(text), tokenizer).documents == 2
     assert len(list((cache_folder() / "shards").iterdir())) == 1
 
 
@@ -97,11 +97,11 @@ def test_text_that_cannot_be_read_leaves_nothing(tokenizer: PreTrainedTokenizerF
     (tmp_path / "bad.txt").write_bytes(b"gut\n\xff\n")
     for name, message in (("bad.txt", "not UTF-8"), ("none.txt", "no such file")):
         with pytest.raises(UserError, match=message):
-            open_shard(str(tmp_path / name), tokenizer)
+            open_shard(Reading(str(tmp_path / name)), tokenizer)
     assert not (tmp_path / "cache" / "shards").exists() or not list((tmp_path / "cache" / "shards").iterdir())
 
 
 def test_a_corpus_is_the_same_through_the_shard(tokenizer: PreTrainedTokenizerFast, corpora: dict[str, str]) -> None:
     texts = list(read_documents(corpora["rm_CH"]))
     expected = [number for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] for number in (*ids, 2)]
-    assert open_shard(corpora["rm_CH"], tokenizer).pieces.tolist() == expected
+    assert open_shard(Reading(corpora["rm_CH"]), tokenizer).pieces.tolist() == expected
