@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import UserError
-    from .eval.evaluate import evaluate_alignment, evaluate_ner
+    from .eval.evaluate import evaluate_alignment, evaluate_ner, evaluate_sentences
     from .eval.records import Record, read_records
     from .eval.report import write_report
     from .recipe import run_recipe
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         AlignWords,
         EvalAlignment,
         EvalNer,
+        EvalSentences,
         FinetuneNer,
         ModelInfo,
         ModelInit,
@@ -55,13 +56,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "errors": ["UserError"],
-    "eval.evaluate": ["evaluate_alignment", "evaluate_ner"],
+    "eval.evaluate": ["evaluate_alignment", "evaluate_ner", "evaluate_sentences"],
     "eval.records": ["Record", "read_records"],
     "eval.report": ["write_report"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "FinetuneNer", "ModelInfo",
-        "ModelInit", "ModelModularise", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
+        "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences", "FinetuneNer",
+        "ModelInfo", "ModelInit", "ModelModularise", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
         "VocabTransplant",
     ],
     "tasks.ner": ["finetune_ner", "tag_sentences"],

@@ -486,6 +486,38 @@ class EvalAlignment:
 
 
 @dataclass(frozen=True)
+class EvalSentences:
+    """Measure sentence retrieval: how often the most similar vector on the other side is that of the translation.
+
+    Example: swissxmod eval sentences --model adapted --source dev.de --target dev.rm
+        --source_language de --target_language rm --out scores
+    """
+
+    model: str
+    """Model folder."""
+    source: str
+    """Source sentences, one a line."""
+    target: str
+    """Target sentences, each the translation of the same line."""
+    source_language: str = "de"
+    """Language of the source side."""
+    target_language: str = "rm"
+    """Language of the target side."""
+    system: str = "model"
+    """Name of the model in the results."""
+    dataset: str = "sentences"
+    """Name of the data in the results."""
+    split: str = "dev"
+    """Name of the split in the results."""
+    seed: int = 1
+    """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
+
+
+@dataclass(frozen=True)
 class AlignWords:
     """Align the words of parallel sentences, written in Pharaoh format, one line per sentence.
 

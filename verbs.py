@@ -50,6 +50,7 @@ VERBS = {
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
     "eval ner": Verb(s.EvalNer, "eval.evaluate:evaluate_ner"),
     "eval alignment": Verb(s.EvalAlignment, "eval.evaluate:evaluate_alignment"),
+    "eval sentences": Verb(s.EvalSentences, "eval.evaluate:evaluate_sentences"),
     "report": Verb(s.Report, "eval.report:write_report", file="report.html"),
 }
 

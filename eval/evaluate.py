@@ -14,10 +14,11 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import RESULTS, content_hash, existing_folder, new_folder, refuse_used_folder
-from ..settings import EvalAlignment, EvalNer
+from ..settings import EvalAlignment, EvalNer, EvalSentences
 from ..tasks.conll import TaggedSentence, entity_types, read_conll
 from ..tasks.ner import STEP, Tagging, tag_sentences
 from ..tasks.ner_scores import entity_counts, f1, precision, recall
+from ..tasks.sentence_alignment import SentenceVectors, accuracy, read_sentences, retrieve, sentence_vectors
 from ..tasks.word_alignment import (
     Gold,
     WordVectors,
@@ -167,6 +168,67 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
 
 def _alignment_counts(sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], layer: int | None) -> np.ndarray:
     return np.array([alignment_counts(f, g) for f, g in zip(layer_links(sides, layer), gold, strict=True)])
+
+
+def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, Any]:
+    """Measure sentence retrieval and write the records: accuracy, mean of both directions, and in each direction.
+
+    Args:
+        settings: the model and the sentences.
+        out: folder to make, with ``results.jsonl``.
+
+    Returns:
+        accuracy in percent and its interval, for "de_CH-rm_CH" (the mean), "de_CH>rm_CH" and "rm_CH>de_CH".
+
+    Raises:
+        UserError: for files that cannot be read or do not fit together, or a language without an adapter.
+    """
+    refuse_used_folder(out)
+    start = perf_counter()
+    history = read_history(settings.model) or []
+    model, tokenizer = load_encoder(settings.model)
+    pairs = read_sentences(settings.source, settings.target)
+    names = [resolve_language(name, model.languages) for name in (settings.source_language, settings.target_language)]
+    sides = [
+        sentence_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(names)
+    ]
+    found = retrieve(sides[0].vectors, sides[1].vectors, pairs)
+    files = [settings.source, settings.target]
+    where = _provenance(settings.model, files, history, "", settings.seed, perf_counter() - start)
+    views = [("-".join(names), found), (">".join(names), found[:, :1]), (">".join(names[::-1]), found[:, 1:])]
+    records = [_sentence_record(hits, sides, language, settings, where) for language, hits in views]
+    with new_folder(out) as folder:
+        write_records(folder / RESULTS, records)
+    return {r.language: {"accuracy": r.score, "interval": [r.low, r.high]} for r in records}
+
+
+def _sentence_record(
+    hits: np.ndarray,
+    sides: Sequence[SentenceVectors],
+    language: str,
+    settings: EvalSentences,
+    provenance: Provenance,
+) -> Record:
+    """The record of what was found in one direction or both, shape (pairs, directions)."""
+    counts = np.stack([hits.sum(axis=1), np.full(len(hits), hits.shape[1])], axis=1)
+    low, high = bootstrap_interval(counts, accuracy, seed=settings.seed)
+    return Record(
+        task="sentence-retrieval",
+        dataset=settings.dataset,
+        split=settings.split,
+        language=language,
+        system=settings.system,
+        metric="accuracy",
+        score=_percent(accuracy(counts.sum(axis=0))),
+        low=_percent(low),
+        high=_percent(high),
+        sentences=len(hits),
+        clusters=len(hits),
+        items=hits.size,
+        windowed=sum(side.windowed for side in sides),
+        dropped=sum(side.dropped for side in sides),
+        provenance=provenance,
+    )
 
 
 def _known_history(model: str) -> History:

@@ -60,15 +60,16 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: Literal["ner", "word-alignment"]
+    task: Literal["ner", "word-alignment", "sentence-retrieval"]
     dataset: str
     split: str
     language: str
-    """Tested language, an adapter's key; for alignment "de_CH-rm_CH"."""
+    """Tested language, an adapter's key; of two sides "de_CH-rm_CH", of retrieval in one direction "de_CH>rm_CH"."""
     system: str
     """What was measured, such as "adapted" or "trunk"."""
-    metric: Literal["f1", "aer"]
-    """Entity F1 (strict, micro) in percent, higher is better; alignment error rate from 0 to 1, lower is better."""
+    metric: Literal["f1", "aer", "accuracy"]
+    """Entity F1 (strict, micro) or accuracy of retrieval in percent, higher is better; alignment error rate from 0 to
+    1, lower is better."""
     score: float
     low: float
     high: float
@@ -77,7 +78,7 @@ class Record(BaseModel):
     clusters: int = Field(ge=1)
     """Units of the bootstrap: documents where they are known, else sentences."""
     items: int = Field(ge=0)
-    """Gold entities or links."""
+    """Gold entities or links, or translations to find."""
     windowed: int = Field(ge=0)
     """Sentences longer than the model's positions, read in overlapping windows."""
     dropped: int = Field(ge=0)

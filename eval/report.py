@@ -181,6 +181,7 @@ class Page:
     summary: list[str]
     ner: Group | None
     alignment: list[Group]
+    retrieval: Group | None
     curves: list[Curve]
     limits: list[str]
     repeated: int
@@ -192,10 +193,8 @@ def build_page(settings: Report, records: list[Record], curves: dict[str, list[P
     """Sort records into tables and draw what can be drawn."""
     can_draw = charts.can_draw()
     ner = [record for record in records if record.task == "ner"]
-    aligned: dict[tuple[str, ...], list[Record]] = {}
-    for record in records:
-        if record.task == "word-alignment":
-            aligned.setdefault((record.dataset, record.split, record.language), []).append(record)
+    aligned = [record for record in records if record.task == "word-alignment"]
+    retrieval = [record for record in records if record.task == "sentence-retrieval"]
     return Page(
         title=settings.title,
         notes=settings.notes,
@@ -204,8 +203,10 @@ def build_page(settings: Report, records: list[Record], curves: dict[str, list[P
         summary=wording.summary(records),
         ner=Group(_languages_together(ner)) if ner else None,
         alignment=[
-            _alignment_group(group, f"layers-{i}", can_draw=can_draw) for i, group in enumerate(aligned.values())
+            _alignment_group(group, f"layers-{i}", can_draw=can_draw)
+            for i, group in enumerate(wording.by_text(aligned))
         ],
+        retrieval=Group(_languages_together(retrieval)) if retrieval else None,
         curves=[
             Curve(name, points, charts.loss_chart(points, name=f"curve-{i}") if can_draw else None)
             for i, (name, points) in enumerate(curves.items())

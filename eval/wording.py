@@ -16,9 +16,10 @@ LANGUAGES = {
     "lld": "Ladin",
     "rm": "Romansh",
 }
-METRICS = {"f1": "F1", "aer": "AER"}
-TASKS = {"ner": "Named entities", "word-alignment": "Word alignment"}
-_DECIMALS = {"f1": 1, "aer": 3}
+METRICS = {"f1": "F1", "aer": "AER", "accuracy": "accuracy"}
+TASKS = {"ner": "Named entities", "word-alignment": "Word alignment", "sentence-retrieval": "Sentence retrieval"}
+_DECIMALS = {"f1": 1, "aer": 3, "accuracy": 1}
+_BETWEEN = {">": " → ", "-": " – "}
 _DEV = {"dev", "devel", "development", "val", "valid", "validation"}
 # WikiNEuRal does not say "silver" in its name, but was annotated by machine (Tedeschi et al. 2021).
 _SILVER = ("silver", "wikineural")
@@ -26,9 +27,10 @@ _SILVER = ("silver", "wikineural")
 
 def language_name(key: str) -> str:
     """A language in words with its key, "German (de_CH)"; both sides of a pair; an unknown key stays as it is."""
-    sides = key.split("-")
-    if len(sides) == 2 and all(_language(side) in LANGUAGES for side in sides):
-        return " – ".join(language_name(side) for side in sides)
+    for sign, shown in _BETWEEN.items():
+        sides = key.split(sign)
+        if len(sides) == 2 and all(_language(side) in LANGUAGES for side in sides):
+            return shown.join(language_name(side) for side in sides)
     name = LANGUAGES.get(_language(key))
     return f"{name} ({key})" if name else key
 
@@ -44,7 +46,7 @@ def listing(parts: Iterable[str]) -> str:
 
 
 def number(value: float | None, metric: str) -> str:
-    """A score as printed: F1 with one decimal, AER with three; a dash where there is none."""
+    """A score as printed: F1 and accuracy with one decimal, AER with three; a dash where there is none."""
     return "–" if value is None else f"{value:.{_DECIMALS[metric]}f}"
 
 
@@ -59,15 +61,24 @@ def data_name(record: Record) -> str:
 
 
 def summary(records: Sequence[Record]) -> list[str]:
-    """What was found, a sentence or two for each tagger and for each text that was aligned."""
+    """What was found, a sentence or two for each tagger and for each text that was aligned or searched."""
     tagged = [record for record in records if record.task == "ner"]
-    aligned = [record for record in records if record.task == "word-alignment"]
     systems = dict.fromkeys(record.system for record in tagged)
-    texts = dict.fromkeys((record.dataset, record.split, record.language) for record in aligned)
+    aligned = [record for record in records if record.task == "word-alignment"]
+    searched = [record for record in records if record.task == "sentence-retrieval" and ">" not in record.language]
     return [
         *(_ner_summary([r for r in tagged if r.system == system], several=len(systems) > 1) for system in systems),
-        *(_alignment_summary([r for r in aligned if (r.dataset, r.split, r.language) == text]) for text in texts),
+        *map(_alignment_summary, by_text(aligned)),
+        *map(_retrieval_summary, by_text(searched)),
     ]
+
+
+def by_text(records: Iterable[Record]) -> list[list[Record]]:
+    """Records of the same data and languages together."""
+    texts: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        texts.setdefault((record.dataset, record.split, record.language), []).append(record)
+    return list(texts.values())
 
 
 def _ner_summary(records: Sequence[Record], *, several: bool) -> str:
@@ -96,14 +107,25 @@ def _span(records: Sequence[Record]) -> str:
 
 
 def _alignment_summary(records: Sequence[Record]) -> str:
+    name = language_name(records[0].language)
+    return f"Aligning the words of {name}, the error rate (AER, lower is better) is {_side_by_side(records)}"
+
+
+def _retrieval_summary(records: Sequence[Record]) -> str:
+    name = language_name(records[0].language)
+    return (
+        f"Finding the translation of a sentence among {records[0].sentences:,} pairs of {name}, the accuracy (in "
+        f"percent, mean of both directions) is {_side_by_side(records)}"
+    )
+
+
+def _side_by_side(records: Sequence[Record]) -> str:
     scores = listing(f"{number(r.score, r.metric)} for {r.system} (95% interval {interval(r)})" for r in records)
     verdict = ""
     if len(records) == 2:
-        better, worse = sorted(records, key=lambda record: record.score)
-        apart = better.high < worse.low
-        verdict = f" The two intervals {'do not overlap' if apart else 'overlap'}."
-    name = language_name(records[0].language)
-    return f"Aligning the words of {name}, the error rate (AER, lower is better) is {scores}.{verdict}"
+        lower, higher = sorted(records, key=lambda record: record.score)
+        verdict = f" The two intervals {'do not overlap' if lower.high < higher.low else 'overlap'}."
+    return f"{scores}.{verdict}"
 
 
 def limits(records: Sequence[Record]) -> list[str]:

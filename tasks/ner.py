@@ -28,7 +28,16 @@ from ..settings import FinetuneNer
 from ..tokenizer.folders import is_hub_name
 from ..xmod.adapters import PLANS, learned, train_only
 from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint
-from ..xmod.inference import Pieces, count_windowed, cut_words, pad_batch, run_pieces, window_size, windows
+from ..xmod.inference import (
+    Pieces,
+    count_dropped,
+    count_windowed,
+    cut_words,
+    pad_batch,
+    run_pieces,
+    window_size,
+    windows,
+)
 from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForTokenClassification
@@ -273,5 +282,4 @@ def tag_sentences(
 
     ids = [pieces.ids for pieces in cut]
     tags = run_pieces(model, tokenizer, ids, language, label_scores, tag, title=f"tag {language}")
-    dropped = sum(len(words) - len(pieces.first_pieces()) for words, pieces in zip(sentences, cut, strict=True))
-    return Tagging(tags, windowed=count_windowed(model, ids), dropped=dropped)
+    return Tagging(tags, windowed=count_windowed(model, ids), dropped=count_dropped(cut, sentences))

@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..files import new_file, read_lines
 from ..settings import AlignWords
 from ..xmod.checkpoints import load_with_tokenizer
-from ..xmod.inference import Pieces, count_windowed, cut_words, run_pieces
+from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
 
@@ -75,12 +75,17 @@ def load_encoder(source: str) -> tuple[XmodModel, PreTrainedTokenizerFast]:
 
 
 def read_parallel(source: str | Path, target: str | Path) -> list[tuple[list[str], list[str]]]:
-    """Tokens of both sides, line by line.
+    """Tokens of both sides, line by line; see :func:`read_line_pairs`."""
+    return [(first.split(), second.split()) for first, second in read_line_pairs(source, target)]
+
+
+def read_line_pairs(source: str | Path, target: str | Path) -> list[tuple[str, str]]:
+    """Lines of both sides as they are.
 
     Raises:
         UserError: if a file cannot be read or the numbers of lines differ.
     """
-    sides = [[line.split() for line in read_lines(path)] for path in (source, target)]
+    sides = [list(read_lines(path)) for path in (source, target)]
     if len(sides[0]) != len(sides[1]):
         raise UserError(
             f"{source} has {len(sides[0])} lines, {target} has {len(sides[1])}: expected one translation per line"
@@ -147,7 +152,7 @@ def word_vectors(
     return WordVectors(
         run_pieces(model, tokenizer, ids, language, all_layers, words, title=f"encode {language}"),
         windowed=count_windowed(model, ids),
-        dropped=sum(len(words) - len(set(pieces.words)) for pieces, words in zip(cut, sentences, strict=True)),
+        dropped=count_dropped(cut, sentences),
     )
 
 
@@ -169,7 +174,7 @@ def choose_layer(vectors: Tensor, layer: int | None) -> Tensor:
 
 
 def similarity(source: Tensor, target: Tensor) -> np.ndarray:
-    """Cosine of each pair of words: (n, hidden) and (m, hidden) to (n, m)."""
+    """Cosine of each pair of vectors: (n, hidden) and (m, hidden) to (n, m)."""
     unit = [side / side.norm(dim=-1, keepdim=True).clamp(min=1e-12) for side in (source, target)]
     return (unit[0] @ unit[1].T).numpy()
 

@@ -24,6 +24,7 @@ def encode(
     *,
     pooling: Literal["mean"] = "mean",
     layer: int = -1,
+    special: bool = False,
 ) -> Tensor: ...
 
 
@@ -36,6 +37,7 @@ def encode(
     *,
     pooling: Literal["none"],
     layer: int = -1,
+    special: bool = False,
 ) -> list[Tensor]: ...
 
 
@@ -47,6 +49,7 @@ def encode(
     *,
     pooling: Literal["mean", "none"] = "mean",
     layer: int = -1,
+    special: bool = False,
 ) -> Tensor | list[Tensor]:
     """Encode a whole corpus: sorted and packed inside, in the order given outside, with a progress bar on a terminal.
 
@@ -55,8 +58,9 @@ def encode(
         tokenizer: of the model.
         texts: of any length; one longer than the model's positions is read in overlapping windows.
         language: of all texts, or one for each; a BCP-47 tag or an adapter's key.
-        pooling: "mean" of the pieces, the special ones left out, or "none".
+        pooling: "mean" of the pieces or "none".
         layer: whose states: 0 are the embeddings, 1 the first layer, -1 the last.
+        special: count ``<s>`` and ``</s>`` as pieces, as the mean of sentence-transformers does.
 
     Returns:
         float32 on the processor: shape (texts, hidden), zero for a text without a piece; without pooling one tensor of
@@ -81,7 +85,7 @@ def encode(
         return rows if pooling == "none" else rows.sum(dim=0) / max(1, len(rows))
 
     ids = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
-    vectors = run_pieces(model, tokenizer, ids, language, states, pool, title="encode")
+    vectors = run_pieces(model, tokenizer, ids, language, states, pool, special=special, title="encode")
     if pooling == "none":
         return vectors
     return torch.stack(vectors) if vectors else torch.zeros(0, model.config.hidden_size)

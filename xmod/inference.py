@@ -90,6 +90,11 @@ def count_windowed(model: XmodPreTrainedModel, sentences: Sequence[Sequence[int]
     return sum(len(sentence) > longest for sentence in sentences)
 
 
+def count_dropped(cut: Sequence[Pieces], sentences: Sequence[Sequence[str]]) -> int:
+    """Words without a piece, which the model cannot see."""
+    return sum(len(words) - len(set(pieces.words)) for pieces, words in zip(cut, sentences, strict=True))
+
+
 def pad_batch(rows: Sequence[Sequence[int]], padding_id: int) -> tuple[Tensor, Tensor]:
     """Ids and attention mask of rows of different lengths, both of shape (batch, longest)."""
     longest = max(len(row) for row in rows)
@@ -112,6 +117,7 @@ def run_pieces(
     forward: Callable[..., Tensor],
     finish: Callable[[int, Tensor], ResultT],
     *,
+    special: bool = False,
     title: str = "",
 ) -> list[ResultT]:
     """What ``forward`` computes for every piece of every sentence, in the order given.
@@ -127,6 +133,7 @@ def run_pieces(
         forward: takes ``input_ids`` and ``packed``, returns (n, ...).
         finish: takes the number of a sentence and its rows, (pieces, ...), on the processor, as soon as they are there;
             what it returns is kept.
+        special: give ``finish`` the rows of ``<s>`` and ``</s>`` too, first and last, once per sentence.
         title: of the progress bar.
 
     Returns:
@@ -150,13 +157,20 @@ def run_pieces(
             ids, packed = pack_rows(rows, [numbers[i] for i, _ in batch])
             states = forward(input_ids=ids.to(model.device), packed=packed).cpu()
             for (i, w), row in zip(batch, packed.split(states), strict=True):
-                # Place 0 of the row is <s>. A copy, so that the batch does not live on in it.
-                parts[i][w.start] = row[1 + w.keep_start - w.start : 1 + w.keep_stop - w.start].clone()
+                # A copy, so that the batch does not live on in it.
+                parts[i][w.start] = row[_kept(w, len(sentences[i]), special=special)].clone()
                 waiting[i] -= 1
                 if not waiting[i]:
                     results[i] = finish(i, torch.cat([part for _, part in sorted(parts.pop(i).items())]))
                     bar.update()
     return [results[i] for i in range(len(sentences))]
+
+
+def _kept(window: Window, length: int, *, special: bool) -> slice:
+    """Rows to take of a window over a sentence of ``length`` pieces; its row 0 is ``<s>``, its last ``</s>``."""
+    begin = special and window.start == 0
+    end = special and window.stop == length
+    return slice(1 + window.keep_start - window.start - begin, 1 + window.keep_stop - window.start + end)
 
 
 def _language_ids(model: XmodPreTrainedModel, languages: str | Sequence[str], count: int) -> list[int]:

@@ -45,6 +45,12 @@ def alignment(system: str = "trunk", score: float = 0.3, **changes: Any) -> Reco
     return _record(fields, 0.02, {"dataset": "dermit", "finetuned_on": [], **changes})
 
 
+def retrieval(language: str = "de_CH-rm_CH", score: float = 80.0, **changes: Any) -> Record:
+    """Make a record of sentence retrieval by an encoder that learned no task."""
+    fields = {"task": "sentence-retrieval", "metric": "accuracy", "language": language, "score": score}
+    return _record(fields, 2.5, {"dataset": "dermit", "finetuned_on": [], **changes})
+
+
 def _record(fields: dict[str, Any], half_width: float, changes: dict[str, Any]) -> Record:
     provenance = PROVENANCE | {key: value for key, value in changes.items() if key in PROVENANCE}
     common = {
@@ -183,6 +189,28 @@ def test_the_score_is_called_a_mean_of_layers_only_where_it_is(report: Any) -> N
 def test_one_task_alone_has_no_heading_of_the_other(report: Any) -> None:
     assert "Aligning words" not in report(ner()).text
     assert "Finding names" not in report(alignment()).text
+    assert "Finding translations" not in report(ner(), alignment()).text
+    assert "Aligning words" not in report(retrieval()).text
+
+
+@pytest.mark.parametrize(("score", "verdict"), [(86, "do not overlap"), (84, "overlap")])
+def test_retrieval_is_told_in_each_direction_and_summed_up_by_the_mean(report: Any, score: float, verdict: str) -> None:
+    trunk = [retrieval(system="trunk"), retrieval("de_CH>rm_CH", 82, system="trunk")]
+    adapted = [retrieval(score=score), retrieval("de_CH>rm_CH", 90)]
+    page = report(*trunk, *adapted)
+    both, there = "German (de_CH) – Romansh (rm_CH)", "German (de_CH) → Romansh (rm_CH)"
+    tables = [row for row in page.rows if row[0] in (both, there) and len(row) == 5]
+    assert [row[:3] for row in tables] == [
+        [both, "trunk", "80.0"],
+        [both, "adapted", f"{score:.1f}"],
+        [there, "trunk", "82.0"],
+        [there, "adapted", "90.0"],
+    ]
+    assert tables[0][3:] == ["77.5–82.5", "120"]
+    assert "among 120 pairs of German (de_CH) – Romansh (rm_CH), the accuracy (in percent, mean of" in page.text
+    assert f"is 80.0 for trunk (95% interval 77.5–82.5) and {score:.1f} for adapted (" in page.text
+    assert f"The two intervals {verdict}." in page.text and "82.0 for trunk" not in page.text
+    assert page.row("Sentence retrieval", "trunk")[2:] == ["German (de_CH) and Romansh (rm_CH)", "none recorded"]
 
 
 def test_repeated_measurements(report: Any, tmp_path: Path) -> None:
@@ -330,6 +358,14 @@ def test_the_terminal_table_is_aligned() -> None:
         "ner             de_CH        adapted        F1 74.6    71.6 to 77.6  120  no",
         "ner             rm_CH        adapted        F1 50.4    47.4 to 53.4    9  yes",
         "word-alignment  de_CH-rm_CH  a-long-name  AER 0.300  0.280 to 0.320  120",
+    ]
+
+
+def test_the_terminal_table_tells_directions_apart() -> None:
+    lines = main_table([retrieval(), retrieval("rm_CH>de_CH", 75.06)]).splitlines()
+    assert lines[1:] == [
+        "sentence-retrieval  de_CH-rm_CH  adapted  accuracy 80.0  77.5 to 82.5  120",
+        "sentence-retrieval  rm_CH>de_CH  adapted  accuracy 75.1  72.6 to 77.6  120",
     ]
 
 

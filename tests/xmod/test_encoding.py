@@ -41,6 +41,29 @@ def test_without_pooling_every_piece_has_a_vector(model: XmodForMaskedLM, tokeni
     torch.testing.assert_close(means[2], states[2].mean(dim=0), atol=1e-6, rtol=0)
 
 
+def test_special_pieces_count_on_demand_once_for_each_text(
+    model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    vectors = encode(model, tokenizer, TEXTS, LANGUAGES, special=True)
+    for number in (0, 1, 3):
+        inputs = tokenizer(TEXTS[number], return_tensors="pt")
+        adapter = torch.tensor([model.language_id(LANGUAGES[number])])
+        with torch.no_grad():
+            states = model(**inputs, lang_ids=adapter, output_hidden_states=True).hidden_states[-1]
+        torch.testing.assert_close(vectors[number], states[0].mean(dim=0), atol=1e-5, rtol=0)
+    with_them, without = (
+        encode(model, tokenizer, TEXTS, LANGUAGES, pooling="none", special=special)[2] for special in (True, False)
+    )
+    assert len(without) > 18  # read in windows
+    torch.testing.assert_close(with_them[1:-1], without)
+    ids = tokenizer(TEXTS[2], add_special_tokens=False)["input_ids"]
+    for window, place in ((ids[:18], 0), (ids[-18:], -1)):
+        row = torch.tensor([[tokenizer.bos_token_id, *window, tokenizer.eos_token_id]])
+        with torch.no_grad():
+            output = model.base_model(row, lang_ids=torch.tensor([model.language_id("de")]))
+        torch.testing.assert_close(with_them[place], output.last_hidden_state[0, place], atol=1e-5, rtol=0)
+
+
 def test_no_text_has_no_vector(model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
     assert encode(model, tokenizer, [], "rm").shape == (0, 32)
 
