@@ -32,6 +32,7 @@ from transformers.trainer_callback import PrinterCallback
 from ..errors import UserError, first_line
 from ..processes import is_main, world_size
 from ..settings import FinetuneNer, Monitor, Precision, Pretrain
+from . import spread
 
 Example = dict[str, Tensor]
 MONITOR_LOGS = "tensorboard"
@@ -166,17 +167,15 @@ def train(
         callbacks=[ProgressLine(plan.title, plan.tokens), *_watchers(plan, work), *callbacks],
     )
     loop.remove_callback(PrinterCallback)
+    if is_spread := bool(loop.is_fsdp_enabled or loop.is_deepspeed_enabled):
+        spread.prepare(model)
     try:
         loop.train(resume_from_checkpoint=_last_whole_checkpoint(work))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise _explained(error, plan, work) from error
     kept = (loop.state.best_global_step if plan.patience else None) or loop.state.global_step
-    return Trained(_curve(loop.state.log_history), loop.state.global_step, kept, _gathered(loop))
-
-
-def _gathered(loop: Trainer) -> dict[str, Tensor] | None:
-    spread = loop.is_fsdp_enabled or loop.is_deepspeed_enabled
-    return loop.accelerator.get_state_dict(loop.model_wrapped) if spread else None
+    weights = spread.gather(loop.accelerator, loop.model_wrapped) if is_spread else None
+    return Trained(_curve(loop.state.log_history), loop.state.global_step, kept, weights)
 
 
 def _arguments(plan: TrainingPlan, work: Path) -> TrainingArguments:
@@ -320,9 +319,9 @@ class ProgressLine(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """Advance; where the model is measured, the losses are logged too."""
+        """Advance; the losses are also logged where the model is measured, and where a run may go on from."""
         self.bar.update(state.global_step - self.bar.n)
-        control.should_log |= control.should_evaluate
+        control.should_log |= control.should_evaluate or control.should_save
 
     def on_log(
         self,

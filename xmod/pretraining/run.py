@@ -263,7 +263,9 @@ def _write(
         "seed": settings.seed,
     }
     history = [*(read_history(settings.model) or []), record]
-    extras: dict[str, Callable[[Path], object]] = {"training.png": partial(write_curve, trained.curve)}
+    bits = summary["bits_per_character"]
+    measured = {0: bits["before"], trained.kept: bits["after"]}
+    extras: dict[str, Callable[[Path], object]] = {"training.png": partial(write_curve, trained.curve, measured)}
     if settings.add_language:
         extras["adapter"] = partial(export_adapter, model, adapter_key(settings.add_language), history=history)
     if (logs := work / MONITOR_LOGS).is_dir():
