@@ -29,6 +29,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/ideas.py
+	$(BIN)/python benchmarks/pretraining.py
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel -q --no-deps -w build/wheel .

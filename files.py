@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -150,6 +151,18 @@ def refuse_used_folder(path: str | Path) -> None:
     if path.is_dir() and any(path.iterdir()):
         raise UserError(f"{path}: the folder is not empty; give another path or remove it")
     _refuse_file_above(path)
+
+
+def tells_full_disk(error: Exception) -> bool:
+    """Whether a file could not be written for want of room: safetensors and torch have errors of their own for it."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return full or "No space left" in str(error) or "inline_container" in str(error)
+
+
+def free_space(path: Path) -> str:
+    """How much room there is where ``path`` is or would be, for people."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return f"{shutil.disk_usage(there).free / 2**20:,.0f} MiB free"
 
 
 def _umask() -> int:

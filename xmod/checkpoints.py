@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
 
 from ..errors import UserError, first_line
-from ..files import CURVE, content_hash, existing_folder, new_folder, read_json, write_json
+from ..files import CURVE, content_hash, existing_folder, free_space, new_folder, read_json, write_json
 from ..processes import local_rank
 from ..tokenizer.folders import is_hub_name, load_tokenizer, named
 from .modeling import (
@@ -210,9 +211,13 @@ def save_checkpoint(
 
     Raises:
         UserError: if ``out`` is a file or a folder that is not empty.
+        OSError: if there is no room for it.
     """
     with new_folder(out) as folder:
-        model.save_pretrained(folder)
+        try:
+            model.save_pretrained(folder)
+        except SafetensorError as error:
+            raise OSError(f"{out}: cannot be written ({first_line(error)}; {free_space(Path(out))})") from error
         tokenizer.save_pretrained(folder)
         write_json(folder / HISTORY, {"history": history})
         if curve is not None:

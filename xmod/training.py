@@ -30,6 +30,7 @@ from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from ..errors import UserError, first_line
+from ..files import free_space, tells_full_disk
 from ..processes import is_main, world_size
 from ..settings import FinetuneNer, Monitor, Precision, Pretrain
 from . import spread
@@ -208,6 +209,7 @@ def _arguments(plan: TrainingPlan, work: Path) -> TrainingArguments:
         seed=plan.seed,
         remove_unused_columns=False,
         dataloader_pin_memory=cuda,
+        dataloader_num_workers=2 if cuda else 0,  # a GPU is faster than one processor can mask
         ddp_backend="gloo" if world_size() > 1 and not cuda else None,
         # A process may have no text of a language that another one has: its adapter then has no gradient there.
         ddp_find_unused_parameters=True,
@@ -247,15 +249,16 @@ def _explained(error: Exception, plan: TrainingPlan, work: Path) -> Exception:
     last = _last_whole_checkpoint(work)
     advice = f"the same command goes on from {Path(last).name}" if last else "start again; there is no checkpoint yet"
     text = first_line(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return UserError(
+            f"the GPU has no memory left: take a smaller --micro_batch (pretraining) or batch_size; {advice}"
+        )
     if world_size() > 1 and ("peer" in text or "NCCL" in text or "gloo" in text):
         return ConnectionError(
             f"another process of this run ended (see what it says; killed ones say nothing); {advice}"
         )
-    if isinstance(error, OSError | SafetensorError) or "PytorchStreamWriter" in text or "file write" in text:
-        free = shutil.disk_usage(work).free / 2**20 if work.is_dir() else 0
-        return OSError(
-            f"{work}: a checkpoint cannot be written ({text}; {free:,.0f} MiB free); make room, then {advice}"
-        )
+    if tells_full_disk(error):
+        return OSError(f"{work}: no room for a checkpoint ({free_space(work)}); make some, then {advice}")
     return error
 
 

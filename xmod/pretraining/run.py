@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -17,24 +16,22 @@ from ...errors import UserError
 from ...files import fingerprint, refuse_used_folder
 from ...processes import is_main
 from ...settings import PATHS, Pretrain
-from ...texts import as_list, read_documents
+from ...texts import as_list
 from ..adapter_files import export_adapter
 from ..adapters import PLANS, checksums, frozen_checksums, learned, parameter_counts, train_only, with_one_more
 from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
-from ..languages import adapter_key, by_adapter, may_mean, resolve_language, starting_adapters
+from ..languages import adapter_key, may_mean, starting_adapters
 from ..modeling import XmodForMaskedLM
 from ..training import MONITOR_LOGS, Trained, TrainingPlan, dropout, precision_name, train
 from . import relora
-from .corpus import Blocks, draw_blocks, first_blocks, shares_of
+from .corpus import Blocks, draw_blocks
+from .data import dev_sets, frame_of, open_sources, steps_of
 from .masking import MaskedBlocks
 from .measure import dev_bits
 from .picture import write_curve
-from .shards import Reading, open_shard
-from .sources import Frame, FullBlocks, PairBlocks, Source, WholeBlocks
+from .sources import Source
 from .trainer import PretrainingTrainer
 
-DEV_SEED = 7_654_321
-DEFAULT_STEPS = 1000
 # What may change between a run and its continuation: none of these changes what is learned.
 _HOW = ("micro_batch", "compile", "monitor", "save_steps")
 LOG = logging.getLogger(__name__)
@@ -61,10 +58,10 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     model, tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
     if settings.add_language:
         model = _with_new_language(model, settings)
-    frame = _frame(settings, model, tokenizer)
-    dev = _dev_sets(settings, model, tokenizer, frame)
-    sources, shares = _sources(settings, model, tokenizer, frame)
-    steps = _steps(settings, sources, shares)
+    frame = frame_of(settings, model, tokenizer)
+    dev = dev_sets(settings, model, tokenizer, frame)
+    sources, shares = open_sources(settings, model, tokenizer, frame)
+    steps = steps_of(settings, sources, shares)
     blocks = draw_blocks(sources, shares, steps * settings.batch_size, settings.seed)
     frozen, parts = _freeze(model, settings, sources)
     before = dev_bits(model, dev, settings)
@@ -98,77 +95,6 @@ def _with_new_language(model: XmodForMaskedLM, settings: Pretrain) -> XmodForMas
         raise UserError(f"add_language: the model has {language!r} already, as {there[0]}")
     olds = starting_adapters(language, as_list(settings.start), model.languages, "--start")
     return with_one_more(model, language, olds).to(model.device)
-
-
-def _frame(settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> Frame:
-    if settings.block_size > (room := model.roberta.max_tokens):
-        raise UserError(f"block_size: the model has {room} positions, found {settings.block_size}")
-    return Frame(int(tokenizer.bos_token_id), int(tokenizer.eos_token_id), settings.block_size)
-
-
-def _dev_sets(
-    settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, frame: Frame
-) -> dict[str, MaskedBlocks]:
-    sets = {}
-    for language, paths in by_adapter(settings.dev, model.languages).items():
-        blocks = first_blocks(
-            read_documents(paths, settings.text_column),
-            tokenizer,
-            n_blocks=settings.dev_blocks,
-            frame=frame,
-            name=language,
-            language=model.language_id(language),
-        )
-        # Always the same masks: a loss before and after, or of two runs, is measured on the same pieces.
-        sets[language] = MaskedBlocks(blocks, tokenizer, settings.mask_probability, DEV_SEED)
-    return sets
-
-
-def _sources(
-    settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, frame: Frame
-) -> tuple[list[Source], list[float]]:
-    """What blocks are cut from, texts before pairs, and the share that each gives."""
-    texts: list[Source] = []
-    for name, paths in by_adapter(settings.corpora, model.languages).items():
-        reading = Reading(paths, settings.text_column, near_duplicates=settings.near_duplicates)
-        shard, number = open_shard(reading, tokenizer), (model.language_id(name),)
-        if settings.packing == "full":
-            texts.append(FullBlocks(name, shard, number, frame))
-        else:
-            texts.append(WholeBlocks(name, shard, number, frame, settings.packing))
-    pairs: list[Source] = []
-    for name, paths in settings.parallel.items():
-        both = _pair_of(name, model.languages)
-        shard = open_shard(Reading(paths, pairs=True), tokenizer)
-        numbers = model.language_id(both[0]), model.language_id(both[1])
-        pairs.append(source := PairBlocks("+".join(both), shard, numbers, frame))
-        if longer := shard.documents // 2 - source.size:
-            LOG.info("%s: %d sentence pairs are longer than a block and left out", source.name, longer)
-    return [*texts, *pairs], shares_of(texts, pairs, settings.alpha, settings.parallel_share)
-
-
-def _pair_of(name: str, known: Sequence[str]) -> tuple[str, str]:
-    """The adapters of "de-rm" or "de_CH-rm_sursilv"; languages with a "-" inside need a "+" between them."""
-    first, sign, second = name.partition("+") if "+" in name else name.partition("-")
-    if not sign or not first or not second:
-        raise UserError(f"parallel: expected the names of two languages, such as de-rm, found {name!r}")
-    both = resolve_language(first, known), resolve_language(second, known)
-    if both[0] == both[1]:
-        raise UserError(f"parallel: expected two languages, found {name!r}")
-    return both
-
-
-def _steps(settings: Pretrain, sources: Sequence[Source], shares: Sequence[float]) -> int:
-    """Steps that the budget pays for."""
-    if settings.steps is not None:
-        return settings.steps
-    if settings.tokens is not None:
-        return math.ceil(settings.tokens / (settings.batch_size * settings.block_size))
-    if settings.epochs is None:
-        return DEFAULT_STEPS
-    texts = [(source.size, share) for source, share in zip(sources, shares, strict=True) if len(source.languages) == 1]
-    blocks = settings.epochs * sum(size for size, _ in texts) / sum(share for _, share in texts)
-    return max(1, round(blocks / settings.batch_size))
 
 
 def _freeze(

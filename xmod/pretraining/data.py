@@ -1,0 +1,96 @@
+"""What the settings of a pretraining say of text: where blocks come from, in what shares, and how many."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerFast
+
+from ...errors import UserError
+from ...settings import Pretrain
+from ...texts import read_documents
+from ..languages import by_adapter, resolve_language
+from ..modeling import XmodForMaskedLM
+from .corpus import first_blocks, shares_of
+from .masking import MaskedBlocks
+from .shards import Reading, open_shard
+from .sources import Frame, FullBlocks, PairBlocks, Source, WholeBlocks
+
+DEV_SEED = 7_654_321
+DEFAULT_STEPS = 1000
+LOG = logging.getLogger(__name__)
+
+
+def frame_of(settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> Frame:
+    """What every block is made with; refuses blocks that are longer than the model can read."""
+    if settings.block_size > (room := model.roberta.max_tokens):
+        raise UserError(f"block_size: the model has {room} positions, found {settings.block_size}")
+    return Frame(int(tokenizer.bos_token_id), int(tokenizer.eos_token_id), settings.block_size)
+
+
+def dev_sets(
+    settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, frame: Frame
+) -> dict[str, MaskedBlocks]:
+    """Blocks of each language to measure on."""
+    sets = {}
+    for language, paths in by_adapter(settings.dev, model.languages).items():
+        blocks = first_blocks(
+            read_documents(paths, settings.text_column),
+            tokenizer,
+            n_blocks=settings.dev_blocks,
+            frame=frame,
+            name=language,
+            language=model.language_id(language),
+        )
+        # Always the same masks: a loss before and after, or of two runs, is measured on the same pieces.
+        sets[language] = MaskedBlocks(blocks, tokenizer, settings.mask_probability, DEV_SEED)
+    return sets
+
+
+def open_sources(
+    settings: Pretrain, model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, frame: Frame
+) -> tuple[list[Source], list[float]]:
+    """What blocks are cut from, texts before pairs, and the share that each gives."""
+    texts: list[Source] = []
+    for name, paths in by_adapter(settings.corpora, model.languages).items():
+        reading = Reading(paths, settings.text_column, near_duplicates=settings.near_duplicates)
+        shard, number = open_shard(reading, tokenizer), (model.language_id(name),)
+        if settings.packing == "full":
+            texts.append(FullBlocks(name, shard, number, frame))
+        else:
+            texts.append(WholeBlocks(name, shard, number, frame, settings.packing))
+    pairs: list[Source] = []
+    for name, paths in settings.parallel.items():
+        both = _pair_of(name, model.languages)
+        shard = open_shard(Reading(paths, pairs=True), tokenizer)
+        numbers = model.language_id(both[0]), model.language_id(both[1])
+        pairs.append(source := PairBlocks("+".join(both), shard, numbers, frame))
+        if longer := shard.documents // 2 - source.size:
+            LOG.info("%s: %d sentence pairs are longer than a block and left out", source.name, longer)
+    return [*texts, *pairs], shares_of(texts, pairs, settings.alpha, settings.parallel_share)
+
+
+def _pair_of(name: str, known: Sequence[str]) -> tuple[str, str]:
+    """The adapters of "de-rm" or "de_CH-rm_sursilv"; languages with a "-" inside need a "+" between them."""
+    first, sign, second = name.partition("+") if "+" in name else name.partition("-")
+    if not sign or not first or not second:
+        raise UserError(f"parallel: expected the names of two languages, such as de-rm, found {name!r}")
+    both = resolve_language(first, known), resolve_language(second, known)
+    if both[0] == both[1]:
+        raise UserError(f"parallel: expected two languages, found {name!r}")
+    return both
+
+
+def steps_of(settings: Pretrain, sources: Sequence[Source], shares: Sequence[float]) -> int:
+    """Steps that the budget pays for."""
+    if settings.steps is not None:
+        return settings.steps
+    if settings.tokens is not None:
+        return math.ceil(settings.tokens / (settings.batch_size * settings.block_size))
+    if settings.epochs is None:
+        return DEFAULT_STEPS
+    texts = [(source.size, share) for source, share in zip(sources, shares, strict=True) if len(source.languages) == 1]
+    blocks = settings.epochs * sum(size for size, _ in texts) / sum(share for _, share in texts)
+    return max(1, round(blocks / settings.batch_size))
