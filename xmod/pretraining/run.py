@@ -139,21 +139,19 @@ def _train(
         monitor=settings.monitor,
         tokens=sum(blocks.pieces(len(blocks)).values()) / steps,
     )
-    again = settings.plan == "relora"
-    rounds = settings.relora_rounds
+    low_rank, rounds = settings.plan == "relora", settings.relora_rounds
+    restarts = partial(relora.restart_factor, steps=steps, rounds=rounds, warmup=settings.warmup)
     trainer = partial(
         PretrainingTrainer,
         languages=model.languages,
         eval_dataset=dev,
         measure=partial(dev_bits, settings=settings),
-        restart_factor=partial(relora.restart_factor, steps=steps, rounds=rounds, warmup=settings.warmup)
-        if again
-        else None,
+        restart_factor=restarts if low_rank else None,
     )
-    callbacks = [relora.Restarts(rounds, settings.seed)] if again else []
+    callbacks = [relora.Restarts(rounds, settings.seed)] if low_rank else []
     with dropout(model, settings.dropout):
         trained = train(model, dataset, dataset.collate, plan, work, callbacks, trainer)
-    if again:
+    if low_rank:
         relora.unwrap(model)
     return trained
 
