@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ModelInfo,
         ModelInit,
         ModelModularise,
+        PredictNer,
         Pretrain,
         Report,
         VocabImport,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
         VocabTransplant,
     )
     from .tasks.ner import finetune_ner, tag_sentences
+    from .tasks.predict import predict_ner
+    from .tasks.tagger import Entity, Tagger
     from .tasks.word_alignment import align_words
     from .tokenizer.folders import load_tokenizer
     from .tokenizer.report import report_vocabulary
@@ -62,10 +65,12 @@ _HOMES = {
     "recipe": ["run_recipe"],
     "settings": [
         "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences", "FinetuneNer",
-        "ModelInfo", "ModelInit", "ModelModularise", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
-        "VocabTransplant",
+        "ModelInfo", "ModelInit", "ModelModularise", "PredictNer", "Pretrain", "Report", "VocabImport",
+        "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.ner": ["finetune_ner", "tag_sentences"],
+    "tasks.predict": ["predict_ner"],
+    "tasks.tagger": ["Entity", "Tagger"],
     "tasks.word_alignment": ["align_words"],
     "tokenizer.folders": ["load_tokenizer"],
     "tokenizer.report": ["report_vocabulary"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import resources
@@ -13,6 +14,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from .errors import UserError
+from .files import STANDARD
 from .processes import is_main
 from .recipe import Outcome, run_recipe
 from .verbs import VERBS, one_line
@@ -33,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser = _parser()
         return _run(parser, parser.parse_args(words))
+    except BrokenPipeError:
+        # Who reads our output has enough of it; what is left must not fail when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (UserError, ArgumentError, OSError) as error:
         print(f"swissxmod: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
@@ -93,7 +99,11 @@ def _verb_parser(name: str) -> ArgumentParser:
     parser.add_class_arguments(verb.settings, as_group=False)
     if verb.writes:
         kind = "file" if verb.file else "folder"
-        parser.add_argument("--out", required=True, help=f"{kind} to write; never over something that is there")
+        told = f"{kind} to write; never over something that is there"
+        if verb.streams:
+            parser.add_argument("--out", default=STANDARD, help=f"{told}; by default standard output")
+        else:
+            parser.add_argument("--out", required=True, help=told)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     return parser
 
@@ -147,7 +157,7 @@ def _step(name: str, given: Namespace) -> int:
         raise UserError(f"{given.out}: is there already; give another --out or remove it")
     values = {key: value for key, value in given.as_dict().items() if key not in ("out", "json")}
     summary = verb(verb.settings(**values), *([given.out] if verb.writes else []))
-    if is_main():
+    if is_main() and given.get("out") != STANDARD:
         print(json.dumps(summary, ensure_ascii=False) if given.json else _plain(summary))
     return 0
 

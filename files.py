@@ -20,6 +20,8 @@ from .errors import UserError
 
 CURVE = "training.json"
 """A model folder's learning curve."""
+STANDARD = "-"
+"""Stands for standard input or output where a file could be named."""
 RESULTS = "results.jsonl"
 """An evaluation's records."""
 

@@ -24,6 +24,7 @@ PATHS = frozenset(
         "results",
         "source",
         "target",
+        "text",
         "tokenizer",
         "train",
         "vocab",
@@ -35,6 +36,8 @@ Normalisation = Literal["nfc", "nfkc"]
 Rule = Literal["mean", "focus", "random"]
 Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
+NerFormat = Literal["jsonl", "conll", "terminal"]
+TagScheme = Literal["auto", "iob1", "iob2", "bioes", "lenient"]
 
 
 def _at_least(settings: object, **minima: float) -> None:
@@ -391,9 +394,17 @@ class FinetuneNer:
     model: str
     """Model folder."""
     train: dict[str, str]
-    """CoNLL file (token, tab, IOB2 tag) of each training language."""
+    """Data of each training language: CoNLL (token, tab, tag), JSONL ("tokens" and "ner_tags"), HIPE's format, or
+    hub:OWNER/NAME:CONFIG:SPLIT."""
     dev: dict[str, str] = field(default_factory=dict)
-    """CoNLL files to choose the best epoch by; only training languages. Without any, the last epoch is kept."""
+    """Data to choose the best epoch by; only training languages. Without any, the last epoch is kept."""
+    types: dict[str, str] = field(default_factory=dict)
+    """For each entity type of the data the one it becomes, or O, such as --types.pers PER --types.time O; by default
+    all stay as they are."""
+    scheme: TagScheme = "auto"
+    """How tags are written; by default the scheme that fits all of a file. "lenient" lets an entity begin with I-."""
+    column: str = "NE-COARSE-LIT"
+    """Whose tags to take of files in HIPE's format."""
     sentences: int | None = None
     """Sentences to take of each training file (a seeded sample); all by default."""
     dev_sentences: int | None = None
@@ -426,6 +437,30 @@ class FinetuneNer:
 
 
 @dataclass(frozen=True)
+class PredictNer:
+    """Find the names in a file, line by line.
+
+    Example: swissxmod predict ner --model ner --text articles.txt --language rm --out names.jsonl
+    """
+
+    model: str
+    """Folder of a fine-tuned tagger, or a hub name."""
+    text: str = "-"
+    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
+    language: str | None = None
+    """Language of the texts; an object may say its own as "language"."""
+    format: NerFormat = "jsonl"
+    """"jsonl" keeps what an object had and adds "entities" (text, label, start, end, score; characters of the text),
+    "conll" is a word and its tag on each line, "terminal" coloured text."""
+    text_column: str = "text"
+    """Name of the text in objects."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "text", "text_column")
+
+
+@dataclass(frozen=True)
 class EvalNer:
     """Measure a tagger in several languages, each with its own adapter.
 
@@ -435,7 +470,14 @@ class EvalNer:
     model: str
     """Folder of a fine-tuned tagger."""
     data: dict[str, str]
-    """CoNLL file of each language to test."""
+    """Data of each language to test; forms as in finetune ner."""
+    types: dict[str, str] = field(default_factory=dict)
+    """For each entity type of the data the one it becomes, or O, such as --types.pers PER --types.time O; by default
+    all stay as they are."""
+    scheme: TagScheme = "auto"
+    """How tags are written; by default the scheme that fits all of a file. "lenient" lets an entity begin with I-."""
+    column: str = "NE-COARSE-LIT"
+    """Whose tags to take of files in HIPE's format."""
     system: str = "model"
     """Name of the model in the results."""
     dataset: str = "ner"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,29 @@ def _texts(path: str, column: str) -> Iterator[str]:
         return _texts_of_data_set(path, column)
     if Path(path).suffix == ".parquet":
         return _texts_of_table(path, column)
-    if Path(path.removesuffix(".gz").removesuffix(".zst")).suffix == ".jsonl":
+    if is_jsonl(path):
         return _texts_of_objects(path, column)
     return read_lines(path)
 
 
 def _texts_of_objects(path: str, column: str) -> Iterator[str]:
+    for place, record in read_objects(path):
+        if not isinstance(record.get(column), str):
+            raise UserError(f'{place}: expected an object with a string "{column}", found {str(record)[:60]}')
+        yield record[column]
+
+
+def is_jsonl(path: str) -> bool:
+    """Whether the name is that of a JSONL file, maybe compressed."""
+    return Path(path.removesuffix(".gz").removesuffix(".zst")).suffix == ".jsonl"
+
+
+def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of a JSONL file, each with its place ("file:line").
+
+    Raises:
+        UserError: for a file that cannot be read, or a line that is no object.
+    """
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
@@ -80,9 +97,9 @@ def _texts_of_objects(path: str, column: str) -> Iterator[str]:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise UserError(f"{path}:{number}: not a JSON object ({error.msg})") from error
-        if not isinstance(record, dict) or not isinstance(record.get(column), str):
-            raise UserError(f'{path}:{number}: expected an object with a string "{column}", found {line[:60]!r}')
-        yield record[column]
+        if not isinstance(record, dict):
+            raise UserError(f"{path}:{number}: expected a JSON object, found {line[:60]!r}")
+        yield f"{path}:{number}", record
 
 
 def _texts_of_table(path: str, column: str) -> Iterator[str]:
@@ -101,6 +118,17 @@ def _texts_of_table(path: str, column: str) -> Iterator[str]:
 
 
 def _texts_of_data_set(path: str, column: str) -> Iterator[str]:
+    for row in hub_rows(path):
+        _check_column(path, column, list(row))
+        yield from _strings(path, column, [row[column]])
+
+
+def hub_rows(path: str) -> Iterator[dict[str, Any]]:
+    """Rows of a data set ("hub:OWNER/NAME:CONFIG:SPLIT"), streamed; numbers that stand for names become the names.
+
+    Raises:
+        UserError: for a data set that cannot be read.
+    """
     try:
         from datasets import load_dataset
     except ImportError as error:
@@ -111,13 +139,21 @@ def _texts_of_data_set(path: str, column: str) -> Iterator[str]:
     config, split = [*rest, "", ""][:2]
     try:
         rows = load_dataset(name, config or None, split=split or "train", streaming=True)
+        names = _names_of_numbers(rows.features or {})
         for row in rows:
-            _check_column(path, column, list(row))
-            yield from _strings(path, column, [row[column]])
-    except UserError:
-        raise
+            yield {key: _named(value, names[key]) if key in names else value for key, value in row.items()}
     except Exception as error:  # a data set can be missing, private or odd in more ways than there are classes for
         raise UserError(f"{path}: cannot be read as a data set: {first_line(error)}") from error
+
+
+def _names_of_numbers(features: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Of each column of class labels, or of lists of them, the names."""
+    inner = {key: getattr(feature, "feature", feature) for key, feature in features.items()}
+    return {key: list(feature.names) for key, feature in inner.items() if hasattr(feature, "names")}
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a cell is any
+    return [names[number] for number in value] if isinstance(value, list) else names[value]
 
 
 def _check_column(path: str, column: str, columns: list[str]) -> None:

@@ -27,6 +27,8 @@ class Verb:
     """Name of the file in a recipe's folder for a step that writes one file; other steps make the folder."""
     writes: bool = True
     """False for one that only tells: it takes no place to write, and is no stage of a recipe."""
+    streams: bool = False
+    """Whether it writes to standard output ("-") when no file is named."""
 
     def __call__(self, settings: object, *out: str | Path) -> dict[str, Any]:
         """Do it; ``out`` is where to write, if it writes."""
@@ -47,6 +49,7 @@ VERBS = {
     "adapter import": Verb(s.AdapterImport, "xmod.adapter_files:import_language"),
     "pretrain": Verb(s.Pretrain, "xmod.pretraining.run:pretrain"),
     "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),
+    "predict ner": Verb(s.PredictNer, "tasks.predict:predict_ner", file="entities.jsonl", streams=True),
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
     "eval ner": Verb(s.EvalNer, "eval.evaluate:evaluate_ner"),
     "eval alignment": Verb(s.EvalAlignment, "eval.evaluate:evaluate_alignment"),

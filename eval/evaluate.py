@@ -15,10 +15,12 @@ import numpy as np
 from ..errors import UserError
 from ..files import RESULTS, content_hash, existing_folder, new_folder, refuse_used_folder
 from ..settings import EvalAlignment, EvalNer, EvalSentences
-from ..tasks.conll import TaggedSentence, entity_types, read_conll
+from ..tasks.conll import entity_types
 from ..tasks.ner import STEP, Tagging, tag_sentences
+from ..tasks.ner_data import TagReading, read_tagged
 from ..tasks.ner_scores import entity_counts, f1, precision, recall
 from ..tasks.sentence_alignment import SentenceVectors, accuracy, read_sentences, retrieve, sentence_vectors
+from ..tasks.sentences import TaggedSentence
 from ..tasks.word_alignment import (
     Gold,
     WordVectors,
@@ -30,6 +32,7 @@ from ..tasks.word_alignment import (
     read_parallel,
     word_vectors,
 )
+from ..texts import HUB
 from ..tokenizer.folders import is_hub_name
 from ..xmod.checkpoints import History, languages_seen, load_with_tokenizer, model_hash, read_history
 from ..xmod.languages import by_adapter, resolve_language
@@ -56,7 +59,8 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
     history = _known_history(settings.model)
     model, tokenizer = load_with_tokenizer(XmodForTokenClassification, settings.model)
     paths = by_adapter(settings.data, model.languages)
-    data = {language: read_conll(path) for language, path in paths.items()}
+    how = TagReading(settings.scheme, settings.types, settings.column)
+    data = {language: read_tagged(path, how) for language, path in paths.items()}
     known = {label[2:] for label in model.config.id2label.values() if label != "O"}
     for language, sentences in data.items():
         if strange := set(entity_types(sentences)) - known:
@@ -248,7 +252,7 @@ def _provenance(model: str, files: Sequence[str], history: History, step: str, s
     return Provenance(
         model=Path(model).name,
         model_hash=model_hash(model),
-        data_hash=hashlib.sha256("".join(map(content_hash, files)).encode()).hexdigest(),
+        data_hash=hashlib.sha256("".join(map(_data_hash, files)).encode()).hexdigest(),
         pretrained_on=languages_seen(history, "pretrain"),
         finetuned_on=languages_seen(history, step),
         train_seed=trained[-1]["seed"] if trained else None,
@@ -260,6 +264,11 @@ def _provenance(model: str, files: Sequence[str], history: History, step: str, s
         commit=_commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _data_hash(source: str) -> str:
+    """Of a file its content, of a data set of the hub its name: which revision it was, the hub decides."""
+    return hashlib.sha256(source.encode()).hexdigest() if source.startswith(HUB) else content_hash(source)
 
 
 def _commit() -> str | None:

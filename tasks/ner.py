@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -43,8 +44,12 @@ from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForTokenClassification
 from ..xmod.packing import PackedBatch
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
-from .conll import OUTSIDE, TaggedSentence, entity_types, read_conll, repair
+from .conll import entity_types
+from .decoding import Decoder
+from .ner_data import TagReading, read_tagged
 from .ner_scores import entity_counts, f1
+from .schemes import OUTSIDE
+from .sentences import TaggedSentence
 
 STEP = "finetune ner"
 HEAD = ("classifier.",)
@@ -55,6 +60,8 @@ class Tagging:
     """Tags of sentences, and what the model could not see as a whole."""
 
     tags: list[list[str]]
+    scores: list[list[float]]
+    """Probability of each tag, from 0 to 1."""
     windowed: int
     """Sentences longer than the model's positions, read in overlapping windows."""
     dropped: int
@@ -77,14 +84,18 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
         UserError: for data or a model that cannot be used, or dev data of a language that is not trained on.
     """
     refuse_used_folder(out)
-    data = {name: _sample(read_conll(path), settings.sentences, settings.seed) for name, path in settings.train.items()}
+    how = TagReading(settings.scheme, settings.types, settings.column)
+    data = {
+        name: _sample(read_tagged(path, how), settings.sentences, settings.seed)
+        for name, path in settings.train.items()
+    }
     types = sorted({kind for sentences in data.values() for kind in entity_types(sentences)})
     if not types:
         raise UserError("train: no entity in the training data")
     set_seed(settings.seed)
     model, tokenizer = _tagger(settings.model, types)
     data = by_adapter(data, model.languages)
-    dev = by_adapter(_dev_data(settings), model.languages)
+    dev = by_adapter(_dev_data(settings, how), model.languages)
     if foreign := [language for language in dev if language not in data]:
         raise UserError(f"dev: {', '.join(foreign)} is not trained on; choosing by it would spoil its zero-shot score")
     dataset = TaggedPieces(data, model, tokenizer)
@@ -149,9 +160,10 @@ def _sample(sentences: list[TaggedSentence], count: int | None, seed: int) -> li
     return random.Random(seed).sample(sentences, count)
 
 
-def _dev_data(settings: FinetuneNer) -> dict[str, list[TaggedSentence]]:
+def _dev_data(settings: FinetuneNer, how: TagReading) -> dict[str, list[TaggedSentence]]:
     return {
-        name: _sample(read_conll(path), settings.dev_sentences, settings.seed) for name, path in settings.dev.items()
+        name: _sample(read_tagged(path, how), settings.dev_sentences, settings.seed)
+        for name, path in settings.dev.items()
     }
 
 
@@ -256,30 +268,41 @@ def tag_sentences(
     model: XmodForTokenClassification,
     tokenizer: PreTrainedTokenizerFast,
     sentences: Sequence[Sequence[str]],
-    language: str,
+    language: str | Sequence[str],
 ) -> Tagging:
-    """Tag sentences of words in valid IOB2; a word takes the best label of its first piece.
+    """Tag sentences of words: the most probable tags that are valid in IOB2, by the first piece of each word.
 
     Args:
         model: a tagger.
         tokenizer: of the model.
         sentences: words of each.
-        language: of all sentences, a BCP-47 tag or an adapter's key.
+        language: of all sentences, or one for each; a BCP-47 tag or an adapter's key.
 
     Raises:
         UserError: if the model has no adapter for the language.
     """
     cut = cut_words(tokenizer, sentences)
-    names = model.config.id2label
+    names = [model.config.id2label[number] for number in range(model.config.num_labels)]
+    decode, outside = Decoder(names), names.index(OUTSIDE)
 
     def label_scores(input_ids: Tensor, packed: PackedBatch) -> Tensor:
-        return model(input_ids, packed=packed).logits
+        return model(input_ids, packed=packed).logits.float().log_softmax(dim=-1)
 
-    def tag(number: int, scores: Tensor) -> list[str]:
-        first, best = cut[number].first_pieces(), scores.argmax(dim=-1).tolist()
-        words = range(len(sentences[number]))
-        return repair([names[best[first[i]]] if i in first else OUTSIDE for i in words])
+    def tag(number: int, scores: Tensor) -> tuple[list[str], list[float]]:
+        first = cut[number].first_pieces()
+        # A word without a piece, which the model cannot see, is outside for sure.
+        words = np.full((len(sentences[number]), len(names)), -np.inf)
+        words[:, outside] = 0
+        if first:
+            words[list(first)] = scores[list(first.values())].numpy()
+        best = decode(words)
+        return [names[label] for label in best], np.exp(words[np.arange(len(best)), best]).tolist()
 
     ids = [pieces.ids for pieces in cut]
-    tags = run_pieces(model, tokenizer, ids, language, label_scores, tag, title=f"tag {language}")
-    return Tagging(tags, windowed=count_windowed(model, ids), dropped=count_dropped(cut, sentences))
+    tagged = run_pieces(model, tokenizer, ids, language, label_scores, tag, title="tag")
+    return Tagging(
+        tags=[tags for tags, _ in tagged],
+        scores=[scores for _, scores in tagged],
+        windowed=count_windowed(model, ids),
+        dropped=count_dropped(cut, sentences),
+    )

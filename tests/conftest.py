@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from transformers import PreTrainedTokenizerFast
 
 from swissxmod import ModelInit, VocabTrain, init_model, load_tokenizer, train_vocabulary
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 LANGUAGES = ["de_CH", "fr_CH", "it_CH", "rm_CH"]
 SAMPLE = Path(__file__).parents[1] / "sample"

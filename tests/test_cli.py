@@ -57,7 +57,7 @@ BAD = {
     "output in a file": (["align", "words", "--out", "EMPTY/links"], "EMPTY is a file, not a folder"),
     "output is there": (["align", "words", "--out", "FOLDER"], "is there already"),
     "one column": (["finetune", "ner", "--train.de", "COLUMN"], "COLUMN:1: expected a token and a tag"),
-    "not IOB2": (["finetune", "ner", "--train.de", "IOB1"], "IOB1:1: not IOB2"),
+    "not IOB2": (["finetune", "ner", "--train.de", "MIXED"], "MIXED:3: not IOB2"),
     "unknown option": (["align", "words", "--colour", "red"], "--colour"),
     "unknown verb": (["allign"], "allign"),
     "no value": (["vocab", "train", "--size", "many", "--corpora.rm", "TEXT"], "size"),
@@ -69,7 +69,7 @@ BAD = {
 def test_bad_input_is_one_line_and_leaves_nothing(
     case: str, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = {"EMPTY": "", "TEXT": "bun di\n", "COLUMN": "Cuira\n", "IOB1": "Cuira\tI-LOC\n"}
+    files = {"EMPTY": "", "TEXT": "bun di\n", "COLUMN": "Cuira\n", "MIXED": "Cuira\tB-LOC\n\nBerna\tI-LOC\n"}
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     (tmp_path / "FOLDER").mkdir()

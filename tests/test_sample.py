@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from swissxmod.tasks.conll import TaggedSentence, entity_types, read_conll
+from swissxmod.tasks.conll import entity_types
+from swissxmod.tasks.ner_data import read_tagged
+from swissxmod.tasks.sentences import TaggedSentence
 
 SAMPLE = Path(str(files("swissxmod") / "sample"))
 LANGUAGES = ["de", "fr", "it", "rm"]
@@ -40,7 +42,7 @@ def articles(language: str) -> dict[str, list[str]]:
 def tagged(language: str, split: str) -> dict[str, list[TaggedSentence]]:
     """Sentences of each article of a split."""
     found: dict[str, list[TaggedSentence]] = {}
-    for sentence in read_conll(SAMPLE / f"ner/{language}/{split}.conll"):
+    for sentence in read_tagged(str(SAMPLE / f"ner/{language}/{split}.conll")):
         found.setdefault(sentence.document, []).append(sentence)
     return found
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from swissxmod.tasks.conll import OUTSIDE, read_conll
+from swissxmod.tasks.ner_data import read_tagged
+from swissxmod.tasks.schemes import OUTSIDE
 
 pytestmark = pytest.mark.slow
 SAMPLE = Path(str(files("swissxmod") / "sample"))
@@ -24,7 +25,7 @@ def words_outside_names(language: str) -> Counter[str]:
     return Counter(
         word
         for split in ("train", "dev")
-        for sentence in read_conll(SAMPLE / f"ner/{language}/{split}.conll")
+        for sentence in read_tagged(str(SAMPLE / f"ner/{language}/{split}.conll"))
         for word, tag in zip(sentence.words, sentence.tags, strict=True)
         if tag == OUTSIDE and re.search(r"[^\W\d_]", word) and not word.endswith("'")
     )

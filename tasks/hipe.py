@@ -1,0 +1,62 @@
+"""Historical newspapers in the format of HIPE: tab-separated columns, flags in the last one.
+
+One token a line, documents begin with "# hipe2022:document_id = ...". The column MISC has flags: EndOfSentence,
+EndOfLine, NoSpaceAfter. Ehrmann et al. 2022, "Extended overview of HIPE-2022", and its participation guidelines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import UserError, nearest
+from ..files import read_lines
+from .sentences import RawSentence
+
+FIRST_COLUMN = "TOKEN"
+COARSE = "NE-COARSE-LIT"
+_DOCUMENT = "document_id"
+_FLAGS = "MISC"
+_SENTENCE_END = "EndOfSentence"
+
+
+def read_hipe(path: str | Path, column: str = COARSE) -> Iterator[RawSentence]:
+    """Sentences of a HIPE file.
+
+    Args:
+        path: the file, plain or compressed.
+        column: whose tags to take, such as "NE-COARSE-LIT", "NE-FINE-LIT" or "NE-NESTED".
+
+    Raises:
+        UserError: for a file without the column, or a line with another number of columns.
+    """
+    lines = enumerate(read_lines(path), 1)
+    columns = next(lines)[1].split("\t")
+    if column not in columns:
+        known = ", ".join(name for name in columns if name.startswith("NE-"))
+        raise UserError(f"{path}: no column {column!r} (have: {known}){nearest(column, columns)}")
+    which, flags = columns.index(column), columns.index(_FLAGS) if _FLAGS in columns else None
+    sentence, ended = RawSentence(), False
+    for number, line in lines:
+        if not line.strip():
+            ended = True
+        elif line.startswith("# ") and "\t" not in line:
+            key, _, value = line[2:].partition("=")
+            if key.strip().endswith(_DOCUMENT):
+                if sentence.words:
+                    yield sentence
+                sentence, ended = RawSentence(value.strip()), False
+        else:
+            cells = line.split("\t")
+            if len(cells) != len(columns):
+                raise UserError(f"{path}:{number}: expected {len(columns)} columns, found {len(cells)}")
+            # The flags are set by rules, now and then inside a name: what goes on there is one sentence.
+            if ended and sentence.words and not cells[which].startswith("I-"):
+                yield sentence
+                sentence = RawSentence(sentence.document)
+            sentence.words.append(cells[0])
+            sentence.tags.append(cells[which])
+            sentence.places.append(f"{path}:{number}")
+            ended = flags is not None and _SENTENCE_END in cells[flags].split("|")
+    if sentence.words:
+        yield sentence

@@ -1,0 +1,93 @@
+"""Data of named entities, in the forms that they come in, read into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import UserError
+from ..files import read_lines
+from ..settings import TagScheme
+from ..texts import HUB, hub_rows, is_jsonl, read_objects
+from .conll import entities, read_conll
+from .hipe import COARSE, FIRST_COLUMN, read_hipe
+from .schemes import OUTSIDE, to_iob2
+from .sentences import RawSentence, TaggedSentence
+
+TOKENS, TAGS = ("tokens", "words"), ("ner_tags", "tags")
+"""Names that the two lists have in objects and data sets."""
+
+
+@dataclass(frozen=True)
+class TagReading:
+    """How tags are read."""
+
+    scheme: TagScheme = "auto"
+    types: Mapping[str, str] = field(default_factory=dict)
+    """For each entity type of the data the one it becomes, or O; without any, all stay as they are."""
+    column: str = COARSE
+    """Of files in HIPE's format."""
+
+
+def read_tagged(path: str, how: TagReading | None = None) -> list[TaggedSentence]:
+    """Sentences with entities, in IOB2.
+
+    ``.jsonl`` files hold an object per line with "tokens" and "ner_tags" (or "words" and "tags"), "hub:..." is a data
+    set with these columns, a file that begins with "TOKEN" and a tab is HIPE's, any other is CoNLL's. Text files may be
+    compressed (``.gz``, ``.zst``).
+
+    Raises:
+        UserError: for a file without a sentence or that cannot be read, a tag that does not fit the scheme, or a type
+            that the table of types does not know.
+    """
+    how = how or TagReading()
+    raw = list(_sentences(path, how.column))
+    if not raw:
+        raise UserError(f"{path}: no sentence in the file")
+    tags = to_iob2([(sentence.tags, sentence.places) for sentence in raw], how.scheme)
+    mapped = [_mapped(each, how.types, sentence) for each, sentence in zip(tags, raw, strict=True)]
+    return [
+        TaggedSentence(tuple(sentence.words), tuple(each), sentence.document or str(number))
+        for number, (sentence, each) in enumerate(zip(raw, mapped, strict=True), 1)
+    ]
+
+
+def _sentences(path: str, column: str) -> Iterator[RawSentence]:
+    if path.startswith(HUB):
+        return _of_rows((f"{path}, row {number}", row) for number, row in enumerate(hub_rows(path), 1))
+    if is_jsonl(path):
+        return _of_rows(read_objects(path))
+    first = next(read_lines(path))
+    return read_hipe(path, column) if first.startswith(f"{FIRST_COLUMN}\t") else read_conll(path)
+
+
+def _of_rows(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[RawSentence]:
+    for place, row in rows:
+        words, tags = (_strings(row, names, place) for names in (TOKENS, TAGS))
+        if len(words) != len(tags):
+            raise UserError(f"{place}: expected a tag for each of {len(words)} tokens, found {len(tags)}")
+        if words:
+            yield RawSentence(str(row.get("document", "")), words, tags, [place] * len(words))
+
+
+def _strings(row: Mapping[str, Any], names: Sequence[str], place: str) -> list[str]:
+    name = next((name for name in names if name in row), None)
+    if name is None:
+        raise UserError(f"{place}: expected a list named {' or '.join(names)}, found {', '.join(row) or 'nothing'}")
+    values = row[name]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise UserError(f"{place}: expected a list of strings in {name!r}, found {str(values)[:60]}")
+    return values
+
+
+def _mapped(tags: Sequence[str], types: Mapping[str, str], sentence: RawSentence) -> list[str]:
+    if not types:
+        return list(tags)
+    mapped = [OUTSIDE] * len(tags)
+    for kind, start, stop in entities(tags):
+        if kind not in types:
+            raise UserError(f"{sentence.places[start]}: type {kind} is not in the table of types ({', '.join(types)})")
+        if types[kind] != OUTSIDE:
+            mapped[start:stop] = [f"B-{types[kind]}", *[f"I-{types[kind]}"] * (stop - start - 1)]
+    return mapped

@@ -1,0 +1,129 @@
+"""Names in files: text or JSONL in, JSONL, CoNLL or coloured text out, line by line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import UserError
+from ..files import STANDARD, new_file, read_lines
+from ..settings import NerFormat, PredictNer
+from ..texts import is_jsonl, read_objects
+from .tagger import Entity, Tagger, split_words
+
+CHARACTERS = 2_000_000
+"""Text that is tagged together: enough to sort by length, and memory does not grow with the file."""
+LANGUAGE = "language"
+_COLOURS = (42, 44, 45, 43, 46, 41)
+_RESET = "\033[0m"
+
+Row = dict[str, Any]
+
+
+def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
+    """Find the names in each line of a file.
+
+    Args:
+        settings: the model and the text.
+        out: file to write, or "-" for standard output.
+
+    Returns:
+        numbers of texts and of names of each type.
+
+    Raises:
+        UserError: for text that cannot be read, or a text whose language is unknown or has no adapter.
+    """
+    tagger = Tagger.load(settings.model)
+    write = _WRITERS[settings.format]
+    labels = sorted({label[2:] for label in tagger.model.config.label2id if label != "O"})
+    texts, counts = 0, Counter(dict.fromkeys(labels, 0))
+    with _opened(out) as file:
+        for rows in _chunks(_rows(settings), settings.text_column):
+            written = [row[settings.text_column] for row in rows]
+            for row, found in zip(rows, tagger(written, [row[LANGUAGE] for row in rows]), strict=True):
+                file.write(write(row, row[settings.text_column], found, labels))
+                counts.update(entity.label for entity in found)
+            texts += len(rows)
+    return {"texts": texts, "names": dict(counts)}
+
+
+@contextmanager
+def _opened(out: str | Path) -> Iterator[IO[str]]:
+    if str(out) == STANDARD:
+        yield sys.stdout
+        return
+    with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def _rows(settings: PredictNer) -> Iterator[Row]:
+    """Objects with the text and its language; of plain text one a line, empty lines too."""
+    if is_jsonl(settings.text):
+        for place, row in read_objects(settings.text):
+            if not isinstance(row.get(settings.text_column), str):
+                raise UserError(f'{place}: expected an object with a string "{settings.text_column}"')
+            language = row.get(LANGUAGE, settings.language)
+            if not isinstance(language, str):
+                raise UserError(f'{place}: in which language? Give --language, or "{LANGUAGE}" in the object')
+            yield row | {LANGUAGE: language}
+        return
+    if settings.language is None:
+        raise UserError("language: expected one for plain text, such as --language rm")
+    lines = (line.rstrip("\n") for line in sys.stdin) if settings.text == STANDARD else read_lines(settings.text)
+    for line in lines:
+        yield {settings.text_column: line, LANGUAGE: settings.language}
+
+
+def _chunks(rows: Iterable[Row], column: str) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row[column]) + 1
+        if size >= CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _as_object(row: Row, text: str, found: Sequence[Entity], labels: Sequence[str]) -> str:
+    return json.dumps(row | {"entities": [asdict(entity) for entity in found]}, ensure_ascii=False) + "\n"
+
+
+def _as_conll(row: Row, text: str, found: Sequence[Entity], labels: Sequence[str]) -> str:
+    begins = {entity.start: entity for entity in found}
+    lines = []
+    for words in split_words(text):
+        inside: Entity | None = None
+        for start, end in words:
+            inside = inside if inside and start < inside.end else None
+            tag = f"I-{inside.label}" if inside else "O"
+            if start in begins:
+                inside = begins[start]
+                tag = f"B-{inside.label}"
+            lines.append(f"{text[start:end]}\t{tag}\n")
+        lines.append("\n")
+    return "".join(lines)
+
+
+def _as_coloured(row: Row, text: str, found: Sequence[Entity], labels: Sequence[str]) -> str:
+    parts, place = [], 0
+    for entity in found:
+        colour = _COLOURS[labels.index(entity.label) % len(_COLOURS)]
+        parts += [text[place : entity.start], f"\033[97;{colour}m{entity.text} {entity.label}{_RESET}"]
+        place = entity.end
+    return "".join(parts) + text[place:] + "\n"
+
+
+_WRITERS: Mapping[NerFormat, Callable[[Row, str, Sequence[Entity], Sequence[str]], str]] = {
+    "jsonl": _as_object,
+    "conll": _as_conll,
+    "terminal": _as_coloured,
+}

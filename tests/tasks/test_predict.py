@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from swissxmod import FinetuneNer, UserError, finetune_ner
+from swissxmod.cli import main
+
+TEXT = "Anna wohnt in Chur.\n\nin Chur.\n"
+
+
+@pytest.fixture(scope="module")
+def ner(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("predict")
+    (folder / "de.conll").write_text(
+        "Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\nin\tO\nChur\tB-LOC\n.\tO\n\n" * 8
+    )
+    settings = FinetuneNer(
+        model=str(model_folder), train={"de": str(folder / "de.conll")}, epochs=30, learning_rate=1e-2, freeze=False,
+        precision="float32", dropout=0.0,
+    )  # fmt: skip
+    finetune_ner(settings, folder / "ner")
+    return folder / "ner"
+
+
+def run(ner: Path, *words: str) -> int:
+    return main(["predict", "ner", "--model", str(ner), *words])
+
+
+def test_a_line_of_text_is_an_object_with_its_names(
+    ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    assert run(ner, "--text", str(tmp_path / "a.txt"), "--language", "de", "--out", str(tmp_path / "a.jsonl")) == 0
+    assert "texts: 3" in capsys.readouterr().out
+    first, empty, last = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+    assert [(e["text"], e["label"], e["start"], e["end"]) for e in first["entities"]] == [
+        ("Anna", "PER", 0, 4), ("Chur", "LOC", 14, 18),
+    ]  # fmt: skip
+    assert empty == {"text": "", "language": "de", "entities": []}
+    assert last["entities"][0]["start"] == 3
+
+
+def test_objects_keep_what_they_had_and_say_their_language(
+    ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"id": 7, "text": "in Chur.", "language": "de"}, {"text": "Anna wohnt in Chur."}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(ner, "--text", str(tmp_path / "a.jsonl"), "--language", "rm") == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["id"], first["language"], second["language"]) == (7, "de", "rm")
+    assert first["entities"][0]["text"] == "Chur"
+
+
+def test_standard_input_to_conll(
+    ner: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(TEXT))
+    assert run(ner, "--language", "de", "--format", "conll") == 0
+    told = capsys.readouterr().out
+    assert told == "Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\nin\tO\nChur\tB-LOC\n.\tO\n\n"
+
+
+def test_coloured_text_is_the_text_with_labels(ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    assert run(ner, "--text", str(tmp_path / "a.txt"), "--language", "de", "--format", "terminal") == 0
+    assert capsys.readouterr().out.startswith("\033[97;44mAnna PER\033[0m wohnt in \033[97;42mChur LOC\033[0m.\n\nin ")
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "message"),
+    [
+        (b"Anna\n", [], "language: expected one for plain text, such as --language rm"),
+        (b"Anna\n", ["--language", "en"], "no adapter for language 'en'"),
+        (b"Anna\n\xff\n", ["--language", "de"], "not UTF-8 text after line"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_nothing_written(
+    ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: list[str], message: str
+) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    assert run(ner, "--text", str(tmp_path / "a.txt"), "--out", str(tmp_path / "out"), *words) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [({"text": "Anna"}, 'in which language\\? Give --language, or "language"'), ({"body": "x"}, 'string "text"')],
+)
+def test_objects_without_text_or_language_are_named(
+    ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], row: dict[str, str], message: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    assert run(ner, "--text", str(tmp_path / "a.jsonl")) == 2
+    error = capsys.readouterr().err
+    assert "a.jsonl:1" in error and message.replace("\\", "") in error
+
+
+def test_odd_text_keeps_its_places(ner: Path, tmp_path: Path) -> None:
+    texts = [
+        "Anna\x00wohnt \u202eשלום\u202c in Chur.",
+        "a " * 20_000 + "Anna",
+        *["Chur"] * 2000,
+        "👩‍👩‍👧 Zu\u0308rich\ttab",
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    assert run(ner, "--text", str(tmp_path / "a.jsonl"), "--language", "rm", "--out", str(tmp_path / "out")) == 0
+    rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    assert [row["text"] for row in rows] == texts
+    for row in rows:
+        assert all(row["text"][e["start"] : e["end"]] == e["text"] for e in row["entities"])
+
+
+def test_settings_are_checked() -> None:
+    from swissxmod import PredictNer
+
+    with pytest.raises(UserError, match="text_column: expected at least one"):
+        PredictNer(model="x", text_column="")
