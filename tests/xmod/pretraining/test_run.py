@@ -18,6 +18,7 @@ from swissxmod.settings import PATHS
 from swissxmod.xmod import training
 from swissxmod.xmod.checkpoints import read_history
 from swissxmod.xmod.pretraining import relora, run
+from swissxmod.xmod.pretraining.masking import MaskedBlocks
 from swissxmod.xmod.pretraining.shards import Reading, open_shard
 from swissxmod.xmod.pretraining.trainer import PretrainingTrainer
 
@@ -244,13 +245,28 @@ def test_losses_are_told_for_each_language_and_measured_on_dev(
     assert (tmp_path / "out" / "training.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_blocks_come_in_their_own_order(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    get = MaskedBlocks.__getitem__
+
+    def noted(self: MaskedBlocks, index: int) -> dict[str, torch.Tensor]:
+        seen.append(index)
+        return get(self, index)
+
+    monkeypatch.setattr(MaskedBlocks, "__getitem__", noted)
+    pretrain(short(model_folder, corpora, dev={}), tmp_path / "out")
+    assert seen == list(range(12 * 4))
+
+
 def test_it_stops_when_dev_gets_worse_and_keeps_the_best(
     model_folder: Path, corpora: dict[str, str], tmp_path: Path
 ) -> None:
-    changes = {"eval_steps": 2, "patience": 2, "steps": 200, "learning_rate": 3.0, "warmup": 0.5}
+    changes = {"eval_steps": 3, "patience": 2, "steps": 200, "learning_rate": 3.0, "warmup": 0.5}
     summary = pretrain(short(model_folder, corpora, **changes), tmp_path / "out")
     measured = {p["step"]: p["eval_bits"] for p in curve(tmp_path / "out") if "eval_bits" in p}
-    assert summary["steps"] == summary["kept_step"] + 4 < 200
+    assert summary["steps"] == summary["kept_step"] + 6 < 200
     assert summary["bits_per_character"]["after"]["rm_CH"] == min(measured.values()) == measured[summary["kept_step"]]
     assert sum(summary["pieces"].values()) == summary["steps"] * 4 * 16
     history = read_history(tmp_path / "out")
