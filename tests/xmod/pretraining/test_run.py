@@ -266,6 +266,7 @@ def test_it_stops_when_dev_gets_worse_and_keeps_the_best(
     changes = {"eval_steps": 3, "patience": 2, "steps": 200, "learning_rate": 3.0, "warmup": 0.5}
     summary = pretrain(short(model_folder, corpora, **changes), tmp_path / "out")
     measured = {p["step"]: p["eval_bits"] for p in curve(tmp_path / "out") if "eval_bits" in p}
+    assert list(measured)[:3] == [3, 6, 9]  # though losses are logged at every second step
     assert summary["steps"] == summary["kept_step"] + 6 < 200
     assert summary["bits_per_character"]["after"]["rm_CH"] == min(measured.values()) == measured[summary["kept_step"]]
     assert sum(summary["pieces"].values()) == summary["steps"] * 4 * 16
