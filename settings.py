@@ -384,8 +384,21 @@ class AdapterImport:
     """Name that the language shall have; by default the adapter's own."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TagReading:
+    """How the entity tags of data are read."""
+
+    types: dict[str, str] = field(default_factory=dict)
+    """For each entity type of the data the one it becomes, or O, such as --types.pers PER --types.time O; by default
+    all stay as they are."""
+    scheme: TagScheme = "auto"
+    """How tags are written; by default the scheme that fits all of a file. "lenient" lets an entity begin with I-."""
+    column: str = "NE-COARSE-LIT"
+    """Whose tags to take of files in HIPE's format."""
+
+
 @dataclass(frozen=True)
-class FinetuneNer:
+class FinetuneNer(TagReading):
     """Fine-tune a model to tag names, with embeddings and language adapters frozen so that it transfers.
 
     Example: swissxmod finetune ner --model adapted --train.de de.conll --train.fr fr.conll --out ner
@@ -398,13 +411,6 @@ class FinetuneNer:
     hub:OWNER/NAME:CONFIG:SPLIT."""
     dev: dict[str, str] = field(default_factory=dict)
     """Data to choose the best epoch by; only training languages. Without any, the last epoch is kept."""
-    types: dict[str, str] = field(default_factory=dict)
-    """For each entity type of the data the one it becomes, or O, such as --types.pers PER --types.time O; by default
-    all stay as they are."""
-    scheme: TagScheme = "auto"
-    """How tags are written; by default the scheme that fits all of a file. "lenient" lets an entity begin with I-."""
-    column: str = "NE-COARSE-LIT"
-    """Whose tags to take of files in HIPE's format."""
     sentences: int | None = None
     """Sentences to take of each training file (a seeded sample); all by default."""
     dev_sentences: int | None = None
@@ -461,7 +467,7 @@ class PredictNer:
 
 
 @dataclass(frozen=True)
-class EvalNer:
+class EvalNer(TagReading):
     """Measure a tagger in several languages, each with its own adapter.
 
     Example: swissxmod eval ner --model ner --data.de de.conll --data.rm rm.conll --out ner-scores
@@ -471,13 +477,6 @@ class EvalNer:
     """Folder of a fine-tuned tagger."""
     data: dict[str, str]
     """Data of each language to test; forms as in finetune ner."""
-    types: dict[str, str] = field(default_factory=dict)
-    """For each entity type of the data the one it becomes, or O, such as --types.pers PER --types.time O; by default
-    all stay as they are."""
-    scheme: TagScheme = "auto"
-    """How tags are written; by default the scheme that fits all of a file. "lenient" lets an entity begin with I-."""
-    column: str = "NE-COARSE-LIT"
-    """Whose tags to take of files in HIPE's format."""
     system: str = "model"
     """Name of the model in the results."""
     dataset: str = "ner"

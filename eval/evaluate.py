@@ -16,8 +16,8 @@ from ..errors import UserError
 from ..files import RESULTS, content_hash, existing_folder, new_folder, refuse_used_folder
 from ..settings import EvalAlignment, EvalNer, EvalSentences
 from ..tasks.conll import entity_types
-from ..tasks.ner import STEP, Tagging, tag_sentences
-from ..tasks.ner_data import TagReading, read_tagged
+from ..tasks.ner import STEP, Tagging, model_types, tag_sentences
+from ..tasks.ner_data import read_tagged
 from ..tasks.ner_scores import entity_counts, f1, precision, recall
 from ..tasks.sentence_alignment import SentenceVectors, accuracy, read_sentences, retrieve, sentence_vectors
 from ..tasks.sentences import TaggedSentence
@@ -36,7 +36,7 @@ from ..texts import HUB
 from ..tokenizer.folders import is_hub_name
 from ..xmod.checkpoints import History, languages_seen, load_with_tokenizer, model_hash, read_history
 from ..xmod.languages import by_adapter, resolve_language
-from ..xmod.modeling import XmodForTokenClassification
+from ..xmod.modeling import XmodForTokenClassification, XmodModel
 from .intervals import bootstrap_interval, by_cluster
 from .records import Provenance, Record, hardware, versions, write_records
 
@@ -59,21 +59,19 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
     history = _known_history(settings.model)
     model, tokenizer = load_with_tokenizer(XmodForTokenClassification, settings.model)
     paths = by_adapter(settings.data, model.languages)
-    how = TagReading(settings.scheme, settings.types, settings.column)
-    data = {language: read_tagged(path, how) for language, path in paths.items()}
-    known = {label[2:] for label in model.config.id2label.values() if label != "O"}
+    data = {language: read_tagged(path, settings) for language, path in paths.items()}
+    known = model_types(model)
     for language, sentences in data.items():
-        if strange := set(entity_types(sentences)) - known:
+        if strange := set(entity_types(sentences)) - set(known):
             raise UserError(
-                f"{paths[language]}: entity types {', '.join(sorted(strange))} are not the model's "
-                f"({', '.join(sorted(known))})"
+                f"{paths[language]}: entity types {', '.join(sorted(strange))} are not the model's ({', '.join(known)})"
             )
     records = []
     for language, sentences in data.items():
         start = perf_counter()
         tagging = tag_sentences(model, tokenizer, [sentence.words for sentence in sentences], language)
         where = _provenance(settings.model, [paths[language]], history, STEP, settings.seed, perf_counter() - start)
-        records.append(_ner_record(sentences, tagging, sorted(known), language, settings, where))
+        records.append(_ner_record(sentences, tagging, known, language, settings, where))
     with new_folder(out) as folder:
         write_records(folder / RESULTS, records)
     return {r.language: {"f1": r.score, "interval": [r.low, r.high], "zero_shot": r.zero_shot} for r in records}
@@ -136,7 +134,7 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     model, tokenizer = load_encoder(settings.model)
     pairs = read_parallel(settings.source, settings.target)
     gold = read_gold(settings.gold, pairs)
-    names = [resolve_language(name, model.languages) for name in (settings.source_language, settings.target_language)]
+    names = _both_languages(settings, model)
     source, target = (
         word_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(names)
     )
@@ -192,7 +190,7 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
     history = read_history(settings.model) or []
     model, tokenizer = load_encoder(settings.model)
     pairs = read_sentences(settings.source, settings.target)
-    names = [resolve_language(name, model.languages) for name in (settings.source_language, settings.target_language)]
+    names = _both_languages(settings, model)
     sides = [
         sentence_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(names)
     ]
@@ -233,6 +231,11 @@ def _sentence_record(
         dropped=sum(side.dropped for side in sides),
         provenance=provenance,
     )
+
+
+def _both_languages(settings: EvalAlignment | EvalSentences, model: XmodModel) -> list[str]:
+    """The adapters of the two sides."""
+    return [resolve_language(name, model.languages) for name in (settings.source_language, settings.target_language)]
 
 
 def _known_history(model: str) -> History:

@@ -14,13 +14,12 @@ from ..files import read_lines
 from .sentences import RawSentence
 
 FIRST_COLUMN = "TOKEN"
-COARSE = "NE-COARSE-LIT"
 _DOCUMENT = "document_id"
 _FLAGS = "MISC"
 _SENTENCE_END = "EndOfSentence"
 
 
-def read_hipe(path: str | Path, column: str = COARSE) -> Iterator[RawSentence]:
+def read_hipe(path: str | Path, column: str) -> Iterator[RawSentence]:
     """Sentences of a HIPE file.
 
     Args:

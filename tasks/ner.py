@@ -46,7 +46,7 @@ from ..xmod.packing import PackedBatch
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
 from .conll import entity_types
 from .decoding import Decoder
-from .ner_data import TagReading, read_tagged
+from .ner_data import read_tagged
 from .ner_scores import entity_counts, f1
 from .schemes import OUTSIDE
 from .sentences import TaggedSentence
@@ -84,9 +84,8 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
         UserError: for data or a model that cannot be used, or dev data of a language that is not trained on.
     """
     refuse_used_folder(out)
-    how = TagReading(settings.scheme, settings.types, settings.column)
     data = {
-        name: _sample(read_tagged(path, how), settings.sentences, settings.seed)
+        name: _sample(read_tagged(path, settings), settings.sentences, settings.seed)
         for name, path in settings.train.items()
     }
     types = sorted({kind for sentences in data.values() for kind in entity_types(sentences)})
@@ -95,7 +94,7 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
     set_seed(settings.seed)
     model, tokenizer = _tagger(settings.model, types)
     data = by_adapter(data, model.languages)
-    dev = by_adapter(_dev_data(settings, how), model.languages)
+    dev = by_adapter(_dev_data(settings), model.languages)
     if foreign := [language for language in dev if language not in data]:
         raise UserError(f"dev: {', '.join(foreign)} is not trained on; choosing by it would spoil its zero-shot score")
     dataset = TaggedPieces(data, model, tokenizer)
@@ -160,9 +159,9 @@ def _sample(sentences: list[TaggedSentence], count: int | None, seed: int) -> li
     return random.Random(seed).sample(sentences, count)
 
 
-def _dev_data(settings: FinetuneNer, how: TagReading) -> dict[str, list[TaggedSentence]]:
+def _dev_data(settings: FinetuneNer) -> dict[str, list[TaggedSentence]]:
     return {
-        name: _sample(read_tagged(path, how), settings.dev_sentences, settings.seed)
+        name: _sample(read_tagged(path, settings), settings.dev_sentences, settings.seed)
         for name, path in settings.dev.items()
     }
 
@@ -250,6 +249,11 @@ class BestEpoch(TrainerCallback):
         model.load_state_dict(self.weights, strict=False)
 
 
+def model_types(model: XmodForTokenClassification) -> list[str]:
+    """Entity types that a tagger knows, sorted."""
+    return sorted({label[2:] for label in model.config.label2id if label != OUTSIDE})
+
+
 def dev_f1(
     model: XmodForTokenClassification,
     tokenizer: PreTrainedTokenizerFast,
@@ -259,7 +263,7 @@ def dev_f1(
     """Micro F1 in percent, to two places."""
     predicted = tag_sentences(model, tokenizer, [s.words for s in sentences], language).tags
     gold = [s.tags for s in sentences]
-    types = sorted({label[2:] for label in model.config.label2id if label != OUTSIDE} | set(entity_types(sentences)))
+    types = sorted({*model_types(model), *entity_types(sentences)})
     counts = entity_counts(gold, predicted, types)
     return round(100 * float(f1(counts.sum(axis=(0, 1)))), 2)
 

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UserError
 from ..files import read_lines
-from ..settings import TagScheme
+from ..settings import TagReading
 from ..texts import HUB, hub_rows, is_jsonl, read_objects
 from .conll import entities, read_conll
-from .hipe import COARSE, FIRST_COLUMN, read_hipe
+from .hipe import FIRST_COLUMN, read_hipe
 from .schemes import OUTSIDE, to_iob2
 from .sentences import RawSentence, TaggedSentence
 
 TOKENS, TAGS = ("tokens", "words"), ("ner_tags", "tags")
 """Names that the two lists have in objects and data sets."""
-
-
-@dataclass(frozen=True)
-class TagReading:
-    """How tags are read."""
-
-    scheme: TagScheme = "auto"
-    types: Mapping[str, str] = field(default_factory=dict)
-    """For each entity type of the data the one it becomes, or O; without any, all stay as they are."""
-    column: str = COARSE
-    """Of files in HIPE's format."""
 
 
 def read_tagged(path: str, how: TagReading | None = None) -> list[TaggedSentence]:

@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..files import STANDARD, new_file, read_lines
 from ..settings import NerFormat, PredictNer
 from ..texts import is_jsonl, read_objects
+from .ner import model_types
 from .tagger import Entity, Tagger, split_words
 
 CHARACTERS = 2_000_000
@@ -41,7 +42,7 @@ def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
     """
     tagger = Tagger.load(settings.model)
     write = _WRITERS[settings.format]
-    labels = sorted({label[2:] for label in tagger.model.config.label2id if label != "O"})
+    labels = model_types(tagger.model)
     texts, counts = 0, Counter(dict.fromkeys(labels, 0))
     with _opened(out) as file:
         for rows in _chunks(_rows(settings), settings.text_column):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,7 @@ from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from ..errors import UserError, first_line
-from ..files import free_space, tells_full_disk
+from ..files import free_space, read_json, tells_full_disk
 from ..processes import is_main, world_size
 from ..settings import FinetuneNer, Monitor, Precision, Pretrain
 from . import spread
@@ -284,8 +283,8 @@ def _last_whole_checkpoint(work: Path) -> str | None:
 def _is_whole(checkpoint: Path) -> bool:
     """The trainer's state is what it writes last."""
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text())
-    except (OSError, ValueError):
+        read_json(checkpoint / "trainer_state.json")
+    except UserError:
         return False
     return True
 
