@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import UserError
-    from .eval.evaluate import evaluate_alignment, evaluate_ner, evaluate_sentences
+    from .eval.alignment import evaluate_alignment
+    from .eval.ner import evaluate_ner
     from .eval.records import Record, read_records
     from .eval.report import write_report
+    from .eval.sentences import evaluate_sentences
     from .recipe import run_recipe
     from .settings import (
         AdapterExport,
@@ -59,9 +61,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "errors": ["UserError"],
-    "eval.evaluate": ["evaluate_alignment", "evaluate_ner", "evaluate_sentences"],
+    "eval.alignment": ["evaluate_alignment"],
+    "eval.ner": ["evaluate_ner"],
     "eval.records": ["Record", "read_records"],
     "eval.report": ["write_report"],
+    "eval.sentences": ["evaluate_sentences"],
     "recipe": ["run_recipe"],
     "settings": [
         "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences", "FinetuneNer",

@@ -395,6 +395,8 @@ class TagReading:
     """How tags are written; by default the scheme that fits all of a file. "lenient" lets an entity begin with I-."""
     column: str = "NE-COARSE-LIT"
     """Whose tags to take of files in HIPE's format."""
+    context: int | None = None
+    """Words up to which neighbouring sentences of a document are read together; by default each is read alone."""
 
 
 @dataclass(frozen=True)
@@ -439,7 +441,8 @@ class FinetuneNer(TagReading):
         _seed(self)
         _some(self, "train")
         _share(self, "warmup", "dropout")
-        _at_least(self, sentences=1, dev_sentences=1, epochs=1, batch_size=1, learning_rate=0, weight_decay=0)
+        _at_least(self, context=1, sentences=1, dev_sentences=1, epochs=1, batch_size=1)
+        _at_least(self, learning_rate=0, weight_decay=0)
 
 
 @dataclass(frozen=True)
@@ -477,6 +480,11 @@ class EvalNer(TagReading):
     """Folder of a fine-tuned tagger."""
     data: dict[str, str]
     """Data of each language to test; forms as in finetune ner."""
+    other_adapters: dict[str, list[str]] = field(default_factory=dict)
+    """For a language the adapters to try in the place of its own, such as --other_adapters.rm '[de, it]'; each is
+    compared with its own on the same documents."""
+    skip_lower_case: list[str] = field(default_factory=list)
+    """Types of which names in lower case count neither as found nor as missed; guidelines differ on "svizzer"."""
     system: str = "model"
     """Name of the model in the results."""
     dataset: str = "ner"
@@ -490,6 +498,7 @@ class EvalNer(TagReading):
         """Refuse values that cannot work."""
         _seed(self)
         _some(self, "data")
+        _at_least(self, context=1)
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,9 @@ VERBS = {
     "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),
     "predict ner": Verb(s.PredictNer, "tasks.predict:predict_ner", file="entities.jsonl", streams=True),
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
-    "eval ner": Verb(s.EvalNer, "eval.evaluate:evaluate_ner"),
-    "eval alignment": Verb(s.EvalAlignment, "eval.evaluate:evaluate_alignment"),
-    "eval sentences": Verb(s.EvalSentences, "eval.evaluate:evaluate_sentences"),
+    "eval ner": Verb(s.EvalNer, "eval.ner:evaluate_ner"),
+    "eval alignment": Verb(s.EvalAlignment, "eval.alignment:evaluate_alignment"),
+    "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
     "report": Verb(s.Report, "eval.report:write_report", file="report.html"),
 }
 

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from pydantic import (
     BaseModel,
@@ -65,6 +66,8 @@ class Record(BaseModel):
     split: str
     language: str
     """Tested language, an adapter's key; of two sides "de_CH-rm_CH", of retrieval in one direction "de_CH>rm_CH"."""
+    adapter: str | None = None
+    """The adapter that read the text, which may be another language's; None for a pair, where each has its own."""
     system: str
     """What was measured, such as "adapted" or "trunk"."""
     metric: Literal["f1", "aer", "accuracy"]
@@ -86,6 +89,11 @@ class Record(BaseModel):
     details: dict[str, float] = Field(default_factory=dict)
     """Further scores: precision, recall, F1 of each entity type, AER of each layer."""
     provenance: Provenance
+
+    @property
+    def by_other_adapter(self) -> bool:
+        """Whether another language's adapter read the text."""
+        return self.adapter not in (None, self.language)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -132,6 +140,11 @@ def read_records(path: str | Path) -> list[Record]:
             place = ".".join(str(part) for part in first["loc"]) or "record"
             raise UserError(f"{path}:{number}: not a result record: {place}: {first['msg']}") from error
     return records
+
+
+def percent(share: float | np.ndarray) -> float:
+    """A share from 0 to 1 as records have it: in percent, to two places."""
+    return round(100 * float(share), 2)
 
 
 def versions() -> dict[str, str]:

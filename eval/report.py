@@ -60,7 +60,7 @@ def main_table(records: list[Record]) -> str:
             (
                 record.task + data,
                 record.language,
-                record.system,
+                f"{record.system}, adapter {record.adapter}" if record.by_other_adapter else record.system,
                 f"{wording.METRICS[record.metric]} {wording.number(record.score, record.metric)}",
                 f"{low} to {high}",
                 str(record.sentences),
@@ -120,7 +120,8 @@ class Group:
         """The system, with its seed where the same was measured more than once."""
         same = [other for other in self.records if _measured(other) == _measured(record)]
         seed = record.provenance.train_seed
-        return record.system if len(same) == 1 or seed is None else f"{record.system}, seed {seed}"
+        name = f"{record.system}, adapter {record.adapter}" if record.by_other_adapter else record.system
+        return name if len(same) == 1 or seed is None else f"{name}, seed {seed}"
 
     @property
     def types(self) -> list[str]:
@@ -144,8 +145,8 @@ class Group:
         return all(record.details.get("layer mean") == record.score for record in self.records)
 
 
-def _measured(record: Record) -> tuple[str, ...]:
-    return record.dataset, record.split, record.language, record.system
+def _measured(record: Record) -> tuple[str | None, ...]:
+    return record.dataset, record.split, record.language, record.system, record.adapter
 
 
 def layers(record: Record) -> dict[int, float]:

@@ -62,7 +62,7 @@ def data_name(record: Record) -> str:
 
 def summary(records: Sequence[Record]) -> list[str]:
     """What was found, a sentence or two for each tagger and for each text that was aligned or searched."""
-    tagged = [record for record in records if record.task == "ner"]
+    tagged = [record for record in records if record.task == "ner" and not record.by_other_adapter]
     systems = dict.fromkeys(record.system for record in tagged)
     aligned = [record for record in records if record.task == "word-alignment"]
     searched = [record for record in records if record.task == "sentence-retrieval" and ">" not in record.language]

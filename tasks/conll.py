@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import UserError
@@ -69,6 +69,15 @@ def _columns(line: str, place: str) -> tuple[str, str]:
 def entity_types(sentences: Sequence[TaggedSentence]) -> list[str]:
     """Types that occur, sorted."""
     return sorted({tag[2:] for sentence in sentences for tag in sentence.tags if tag != OUTSIDE})
+
+
+def drop_lower_case(words: Sequence[str], tags: Sequence[str], types: Collection[str]) -> list[str]:
+    """Tags in IOB2 without the entities of the types given in which no letter is upper case."""
+    kept = list(tags)
+    for kind, start, stop in entities(tags):
+        if kind in types and not any(map(str.isupper, "".join(words[start:stop]))):
+            kept[start:stop] = [OUTSIDE] * (stop - start)
+    return kept
 
 
 def entities(tags: Sequence[str]) -> set[Entity]:

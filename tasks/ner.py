@@ -48,7 +48,7 @@ from .conll import entity_types
 from .decoding import Decoder
 from .ner_data import read_tagged
 from .ner_scores import entity_counts, f1
-from .schemes import OUTSIDE
+from .schemes import OUTSIDE, inside
 from .sentences import TaggedSentence
 
 STEP = "finetune ner"
@@ -180,7 +180,7 @@ class TaggedPieces(Dataset[dict[str, Any]]):
         self.windowed = 0
         for language, sentences in data.items():
             number = model.language_id(language)
-            for sentence, pieces in zip(sentences, cut_words(tokenizer, [s.words for s in sentences]), strict=True):
+            for sentence, pieces in zip(sentences, cut_words(tokenizer, [s.read for s in sentences]), strict=True):
                 self._add(sentence, pieces, number, model)
 
     def _add(self, sentence: TaggedSentence, pieces: Pieces, language: int, model: XmodForTokenClassification) -> None:
@@ -261,7 +261,7 @@ def dev_f1(
     language: str,
 ) -> float:
     """Micro F1 in percent, to two places."""
-    predicted = tag_sentences(model, tokenizer, [s.words for s in sentences], language).tags
+    predicted = tag_sentences(model, tokenizer, [s.read for s in sentences], language).tags
     gold = [s.tags for s in sentences]
     types = sorted({*model_types(model), *entity_types(sentences)})
     counts = entity_counts(gold, predicted, types)
@@ -279,7 +279,7 @@ def tag_sentences(
     Args:
         model: a tagger.
         tokenizer: of the model.
-        sentences: words of each.
+        sentences: words of each; an empty one is a part of the word before it and has its tag.
         language: of all sentences, or one for each; a BCP-47 tag or an adapter's key.
 
     Raises:
@@ -299,8 +299,10 @@ def tag_sentences(
         words[:, outside] = 0
         if first:
             words[list(first)] = scores[list(first.values())].numpy()
-        best = decode(words)
-        return [names[label] for label in best], np.exp(words[np.arange(len(best)), best]).tolist()
+        whole = [place for place, word in enumerate(sentences[number]) if word or not place]
+        best = decode(words[whole])
+        chances = np.exp(words[whole, best])
+        return _carried(whole, len(words), [names[label] for label in best], chances)
 
     ids = [pieces.ids for pieces in cut]
     tagged = run_pieces(model, tokenizer, ids, language, label_scores, tag, title="tag")
@@ -310,3 +312,13 @@ def tag_sentences(
         windowed=count_windowed(model, ids),
         dropped=count_dropped(cut, sentences),
     )
+
+
+def _carried(
+    whole: Sequence[int], count: int, tags: Sequence[str], scores: np.ndarray
+) -> tuple[list[str], list[float]]:
+    """Tags and scores of ``count`` words, of which those at ``whole`` have their own and the rest that before them."""
+    owner = np.searchsorted(whole, np.arange(count), side="right") - 1
+    starts = set(whole)
+    carried = [tags[o] if i in starts else inside(tags[o]) for i, o in enumerate(owner)]
+    return carried, scores[owner].tolist()

@@ -35,10 +35,25 @@ def read_tagged(path: str, how: TagReading | None = None) -> list[TaggedSentence
         raise UserError(f"{path}: no sentence in the file")
     tags = to_iob2([(sentence.tags, sentence.places) for sentence in raw], how.scheme)
     mapped = [_mapped(each, how.types, sentence) for each, sentence in zip(tags, raw, strict=True)]
-    return [
-        TaggedSentence(tuple(sentence.words), tuple(each), sentence.document or str(number))
+    sentences = [
+        TaggedSentence(tuple(sentence.words), tuple(each), sentence.document or str(number), tuple(sentence.seen))
         for number, (sentence, each) in enumerate(zip(raw, mapped, strict=True), 1)
     ]
+    return _together(sentences, how.context) if how.context else sentences
+
+
+def _together(sentences: Iterable[TaggedSentence], words: int) -> list[TaggedSentence]:
+    """Neighbours in a document as one, as long as they have no more than so many words."""
+    joined: list[TaggedSentence] = []
+    for sentence in sentences:
+        last = joined[-1] if joined else None
+        if last and last.document == sentence.document and len(last.words) + len(sentence.words) <= words:
+            joined[-1] = TaggedSentence(
+                last.words + sentence.words, last.tags + sentence.tags, last.document, last.read + sentence.read
+            )
+        else:
+            joined.append(sentence)
+    return joined
 
 
 def _sentences(path: str, column: str) -> Iterator[RawSentence]:

@@ -26,6 +26,11 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
+def inside(tag: str) -> str:
+    """The IOB2 tag that goes on what ``tag`` is part of."""
+    return tag if tag == OUTSIDE else f"I-{tag[2:]}"
+
+
 def to_iob2(sentences: Sentences, scheme: TagScheme = "auto") -> list[list[str]]:
     """The tags of all sentences in IOB2.
 

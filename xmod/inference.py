@@ -91,8 +91,8 @@ def count_windowed(model: XmodPreTrainedModel, sentences: Sequence[Sequence[int]
 
 
 def count_dropped(cut: Sequence[Pieces], sentences: Sequence[Sequence[str]]) -> int:
-    """Words without a piece, which the model cannot see."""
-    return sum(len(words) - len(set(pieces.words)) for pieces, words in zip(cut, sentences, strict=True))
+    """Words without a piece, which the model cannot see; an empty one is no word."""
+    return sum(sum(map(bool, words)) - len(set(pieces.words)) for pieces, words in zip(cut, sentences, strict=True))
 
 
 def pad_batch(rows: Sequence[Sequence[int]], padding_id: int) -> tuple[Tensor, Tensor]:

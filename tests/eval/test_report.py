@@ -143,13 +143,30 @@ def curve(path: Path, *losses: float) -> Path:
 
 
 def test_scores_intervals_and_counts_are_in_one_table(report: Any) -> None:
-    details = {"precision": 70.25, "recall": 79.5, "f1 PER": 81.0}
+    details = {"precision": 70.25, "recall": 79.5, "f1 PER": 81.0, "fuzzy f1": 83.25}
     page = report(ner(details=details, dataset="a"), ner("rm_CH", 50.44, dataset="b"))
     assert page.row("German (de_CH)", "74.6", "71.6–77.6") == [
-        *["German (de_CH)", "74.6", "71.6–77.6", "trained on", "120", "200", "70.2", "79.5", "a (test)"]
+        *["German (de_CH)", "74.6", "71.6–77.6", "trained on", "120", "200", "70.2", "79.5", "83.2", "a (test)"]
     ]
-    assert page.row("Romansh (rm_CH)", "50.4")[2:] == ["47.4–53.4", "zero-shot", "120", "200", "–", "–", "b (test)"]
+    assert page.row("Romansh (rm_CH)", "50.4")[2:] == [
+        "47.4–53.4",
+        "zero-shot",
+        "120",
+        "200",
+        "–",
+        "–",
+        "–",
+        "b (test)",
+    ]
     assert page.row("German (de_CH)", "81.0") and page.row("Romansh (rm_CH)", "–")
+
+
+def test_another_adapter_stands_beside_the_own_and_not_in_the_summary(report: Any) -> None:
+    page = report(ner("rm_CH", 50.44, adapter="rm_CH"), ner("rm_CH", 12.34, adapter="de_CH"))
+    assert page.row("Romansh (rm_CH)", "adapted", "50.4") and page.row(
+        "Romansh (rm_CH)", "adapted, adapter de_CH", "12.3"
+    )
+    assert "50.4 (95%" in page.text and "12.3 (95%" not in page.text
 
 
 def test_only_a_zero_shot_score_is_called_so(report: Any) -> None:

@@ -56,6 +56,36 @@ def test_learns_and_transfers_by_swapping_the_adapter(tagger: Path, tmp_path: Pa
     assert german.provenance.finetuned_on == ["de_CH", "fr_CH"]
 
 
+def test_another_adapter_is_compared_with_the_own_on_the_same_documents(tagger: Path, tmp_path: Path) -> None:
+    data = conll(tmp_path / "test.conll")
+    settings = EvalNer(model=str(tagger), data={"rm": data}, other_adapters={"rm": ["de"]})
+    summary = evaluate_ner(settings, tmp_path / "scores")
+    assert list(summary) == ["rm_CH", "rm_CH by de_CH"]
+    own, german = read_records(tmp_path / "scores" / "results.jsonl")
+    assert [r.adapter for r in (own, german)] == ["rm_CH", "de_CH"]
+    assert german.language == "rm_CH" and german.zero_shot
+    assert german.details["difference"] == pytest.approx(german.score - own.score, abs=0.011)
+    assert summary["rm_CH by de_CH"]["difference"] == german.details["difference"]
+    assert "difference" not in own.details
+
+
+def test_other_adapters_of_a_language_that_is_not_tested_are_refused(tagger: Path, tmp_path: Path) -> None:
+    settings = EvalNer(model=str(tagger), data={"de": conll(tmp_path / "a")}, other_adapters={"rm": ["de"]})
+    with pytest.raises(UserError, match=r"there is no data of rm_CH; give --data\.rm_CH"):
+        evaluate_ner(settings, tmp_path / "scores")
+
+
+def test_names_in_lower_case_can_be_left_out(tagger: Path, tmp_path: Path) -> None:
+    """The tiny tagger finds every place, here also those that are written in lower case and those that are none."""
+    (tmp_path / "a.conll").write_text("in\tO\nChur\tB-LOC\n\nin\tO\ncuira\tB-LOC\n\nin\tO\nchur\tO\n")
+    for skipped, items in (([], 2), (["LOC"], 1)):
+        settings = EvalNer(model=str(tagger), data={"de": str(tmp_path / "a.conll")}, skip_lower_case=skipped)
+        evaluate_ner(settings, tmp_path / f"scores{items}")
+        (record,) = read_records(tmp_path / f"scores{items}" / "results.jsonl")
+        assert record.items == items
+    assert record.score == record.details["precision"] == 100
+
+
 def test_only_trunk_and_head_learn(tagger: Path, model_folder: Path) -> None:
     before = transformers.XmodForMaskedLM.from_pretrained(model_folder).state_dict()
     after = load_model(XmodForTokenClassification, tagger).state_dict()
@@ -86,6 +116,16 @@ def test_long_sentences_and_invisible_words_are_tagged_and_counted(tagger: Path)
     assert tagging.tags[0][61] == "B-LOC"
     assert tagging.windowed == 1
     assert tagging.tags[1] == ["O"]
+
+
+def test_a_part_of_a_word_has_the_tag_of_the_whole(tagger: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, tagger)
+    whole = ["der", "Zug", "in", "Chur", "."]
+    parts = ["", "der", "", "Zug", "in", "Chur", "", "", "."]
+    plain, parted = tag_sentences(model, tokenizer, [whole, parts], "de").tags
+    assert plain == ["O", "O", "O", "B-LOC", "O"]
+    assert parted == ["O", "O", "O", "O", "O", "B-LOC", "I-LOC", "I-LOC", "O"]
+    assert tag_sentences(model, tokenizer, [parts], "de").dropped == 0
 
 
 def test_long_training_sentences_are_windowed_and_counted(model_folder: Path, tmp_path: Path) -> None:

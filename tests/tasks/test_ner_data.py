@@ -47,6 +47,52 @@ def test_a_sentence_does_not_end_inside_a_name(tmp_path: Path) -> None:
     assert len(read_tagged(str(tmp_path / "a.tsv"))[0].words) == 5
 
 
+BROKEN = """TOKEN\tNE-COARSE-LIT\tMISC
+# hipe2022:document_id = d1
+Im\tO\t_
+unvermeid\tO\tNoSpaceAfter
+¬\tO\tEndOfLine
+lichen\tO\t_
+Neu\tB-loc\tNoSpaceAfter
+¬\tI-loc\tEndOfLine
+en\tI-loc\tNoSpaceAfter
+¬\tI-loc\tEndOfLine
+burg\tI-loc\tEndOfSentence
+¬\tO\tEndOfLine
+Bern\tB-loc\tEndOfSentence
+a\tO\tNoSpaceAfter
+¬\tO\tEndOfLine|EndOfSentence
+# hipe2022:document_id = d2
+b\tO\t_
+"""
+
+
+def test_words_broken_by_a_line_end_are_read_whole_and_keep_their_tags(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(BROKEN)
+    first, second, third, fourth = read_tagged(str(tmp_path / "a.tsv"))
+    assert first.read == ("Im", "unvermeidlichen", "", "", "Neuenburg", "", "", "", "")
+    assert first.words[1:4] == ("unvermeid", "¬", "lichen")
+    assert first.tags[4:] == ("B-loc", "I-loc", "I-loc", "I-loc", "I-loc")
+    # A sign that stands first, or last in its document, breaks no word.
+    assert [sentence.read for sentence in (second, third, fourth)] == [("¬", "Bern"), ("a", "¬"), ("b",)]
+
+
+def test_sentences_of_a_document_are_read_together_up_to_a_number_of_words(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(BROKEN)
+    together = read_tagged(str(tmp_path / "a.tsv"), TagReading(context=11))
+    alone = read_tagged(str(tmp_path / "a.tsv"))
+    assert [len(sentence.words) for sentence in alone] == [9, 2, 2, 1]
+    assert [len(sentence.words) for sentence in together] == [11, 2, 1]
+    assert [sentence.document for sentence in together] == ["d1", "d1", "d2"]
+    for part in ("words", "tags", "read"):
+        assert sum((getattr(s, part) for s in together), ()) == sum((getattr(s, part) for s in alone), ())
+
+
+def test_sentences_without_a_document_are_not_joined(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("Cuira\tB-LOC\n\nGlion\tB-LOC\n")
+    assert len(read_tagged(str(tmp_path / "a.conll"), TagReading(context=100))) == 2
+
+
 def test_another_column_is_read(hipe: str) -> None:
     assert read_tagged(hipe, TagReading(column="NE-NESTED"))[0].tags == ("O", "O", "O", "B-loc", "O")
     with pytest.raises(UserError, match=r"no column 'NE-COARSE' \(have: NE-COARSE-LIT, NE-NESTED\); did you mean"):

@@ -1,0 +1,197 @@
+"""Measuring a tagger: F1 with its interval, as records that know what the model has seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..files import RESULTS, existing_folder, new_folder, refuse_used_folder
+from ..settings import EvalNer
+from ..tasks.conll import drop_lower_case, entity_types
+from ..tasks.hipe_scores import FUZZY, STRICT, hipe_counts, macro_by_document
+from ..tasks.ner import STEP, Tagging, model_types, tag_sentences
+from ..tasks.ner_data import read_tagged
+from ..tasks.ner_scores import entity_counts, f1, precision, recall
+from ..tasks.sentences import TaggedSentence
+from ..tokenizer.folders import is_hub_name
+from ..xmod.checkpoints import History, load_with_tokenizer, read_history
+from ..xmod.languages import by_adapter, resolve_language
+from ..xmod.modeling import XmodForTokenClassification
+from .intervals import bootstrap_interval, paired_difference
+from .provenance import provenance
+from .records import Record, percent, write_records
+
+
+def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
+    """Measure a tagger in every language given, each with its own adapter, and write the records.
+
+    The score is strict micro F1 (CoNLL-2003, ``seqeval``); the details have precision, recall and F1 of each type, and
+    the scores of the HIPE shared tasks. An adapter tried in the place of a language's own gets a record of its own,
+    with what it adds to the score on the same documents, the 95% interval of that, and its p-value.
+
+    Args:
+        settings: the model and the data.
+        out: folder to make, with ``results.jsonl``.
+
+    Returns:
+        F1 in percent, its interval, fuzzy F1, and whether it is zero-shot, for each language; of an adapter tried in
+        its place ("rm_CH by de_CH") also the difference.
+
+    Raises:
+        UserError: for a model without a history (what it has seen is then unknown), data that cannot be read, entity
+            types that the model does not know, or a language or adapter that it does not have.
+    """
+    refuse_used_folder(out)
+    history = _known_history(settings.model)
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, settings.model)
+    paths = by_adapter(settings.data, model.languages)
+    others = _other_adapters(settings, paths, model.languages)
+    data = {language: read_tagged(path, settings) for language, path in paths.items()}
+    known = model_types(model)
+    for language, sentences in data.items():
+        if strange := set(entity_types(sentences)) - set(known):
+            raise UserError(
+                f"{paths[language]}: entity types {', '.join(sorted(strange))} are not the model's ({', '.join(known)})"
+            )
+    records = []
+    for language, sentences in data.items():
+        own: _Counts | None = None
+        for adapter in (language, *others.get(language, [])):
+            start = perf_counter()
+            tagging = tag_sentences(model, tokenizer, [sentence.read for sentence in sentences], adapter)
+            counts = _count(sentences, tagging, known, settings.skip_lower_case)
+            records.append(
+                Record(
+                    task="ner",
+                    dataset=settings.dataset,
+                    split=settings.split,
+                    language=language,
+                    adapter=adapter,
+                    system=settings.system,
+                    metric="f1",
+                    **_scores(counts, settings.seed),
+                    sentences=len(sentences),
+                    windowed=tagging.windowed,
+                    dropped=tagging.dropped,
+                    details=_details(counts, known, settings.seed) | _difference(counts, own, settings.seed),
+                    provenance=provenance(
+                        settings.model, [paths[language]], history, STEP, settings.seed, perf_counter() - start
+                    ),
+                )
+            )
+            own = own or counts
+    with new_folder(out) as folder:
+        write_records(folder / RESULTS, records)
+    return dict(map(_summary, records))
+
+
+def _other_adapters(settings: EvalNer, data: Mapping[str, str], adapters: Sequence[str]) -> dict[str, list[str]]:
+    others = by_adapter(settings.other_adapters, adapters)
+    if foreign := [language for language in others if language not in data]:
+        raise UserError(f"other_adapters: there is no data of {', '.join(foreign)}; give --data.{foreign[0]}")
+    return {language: [resolve_language(name, adapters) for name in names] for language, names in others.items()}
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Counts of each document."""
+
+    strict: np.ndarray
+    """As ``entity_counts``, (documents, types, 3)."""
+    hipe: np.ndarray
+    """As ``hipe_counts``, (documents, 2, types of the gold standard, 3)."""
+    types: list[str]
+    """Types of the gold standard."""
+
+
+def _count(
+    sentences: Sequence[TaggedSentence], tagging: Tagging, known: Sequence[str], skip_lower_case: Sequence[str]
+) -> _Counts:
+    documents: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for sentence, tags in zip(sentences, tagging.tags, strict=True):
+        for whole, part in zip(documents[sentence.document], (sentence.tags, tags), strict=True):
+            whole += drop_lower_case(sentence.words, part, skip_lower_case)
+    gold, predicted = zip(*documents.values(), strict=True)
+    types = entity_types(sentences)
+    return _Counts(entity_counts(gold, predicted, known), hipe_counts(gold, predicted, types), types)
+
+
+def _scores(counts: _Counts, seed: int) -> dict[str, Any]:
+    clusters = counts.strict.sum(axis=1)
+    total = clusters.sum(axis=0)
+    low, high = bootstrap_interval(clusters, f1, seed=seed)
+    return {
+        "score": percent(f1(total)),
+        "low": percent(low),
+        "high": percent(high),
+        "clusters": len(clusters),
+        "items": int(total[2]),
+    }
+
+
+def _details(counts: _Counts, known: Sequence[str], seed: int) -> dict[str, float]:
+    by_type = counts.strict.sum(axis=0)
+    total = by_type.sum(axis=0)
+    strict, fuzzy = (counts.hipe[:, regime].sum(axis=1) for regime in (STRICT, FUZZY))
+    low, high = bootstrap_interval(fuzzy, f1, seed=seed)
+    shares = {
+        "precision": precision(total),
+        "recall": recall(total),
+        **{f"f1 {kind}": value for kind, value in zip(known, f1(by_type), strict=True)},
+        "fuzzy f1": f1(fuzzy.sum(axis=0)),
+        "fuzzy low": low,
+        "fuzzy high": high,
+        "fuzzy precision": precision(fuzzy.sum(axis=0)),
+        "fuzzy recall": recall(fuzzy.sum(axis=0)),
+        **{
+            f"fuzzy f1 {kind}": value
+            for kind, value in zip(counts.types, f1(counts.hipe[:, FUZZY].sum(axis=0)), strict=True)
+        },
+        "strict f1, mean of documents": macro_by_document(strict)["f1"],
+        "fuzzy f1, mean of documents": macro_by_document(fuzzy)["f1"],
+    }
+    return {name: percent(value) for name, value in shares.items()}
+
+
+def _difference(counts: _Counts, own: _Counts | None, seed: int) -> dict[str, float]:
+    """What another adapter adds to the score of the language's own, in points."""
+    if own is None:
+        return {}
+    found = paired_difference(counts.strict.sum(axis=1), own.strict.sum(axis=1), f1, seed=seed)
+    return {
+        "difference": percent(found.difference),
+        "difference low": percent(found.low),
+        "difference high": percent(found.high),
+        "p": round(found.p, 4),
+    }
+
+
+def _summary(record: Record) -> tuple[str, dict[str, Any]]:
+    told = {"f1": record.score, "interval": [record.low, record.high], "fuzzy_f1": record.details["fuzzy f1"]}
+    if record.adapter == record.language:
+        return record.language, told | {"zero_shot": record.zero_shot}
+    difference = {
+        "difference": record.details["difference"],
+        "difference_interval": [record.details["difference low"], record.details["difference high"]],
+        "p": record.details["p"],
+    }
+    return f"{record.language} by {record.adapter}", told | difference
+
+
+def _known_history(model: str) -> History:
+    if not is_hub_name(model):
+        existing_folder(model)
+    history = read_history(model)
+    if history is None:
+        raise UserError(
+            f"{model}: no swissxmod.json in the folder: which languages the model has seen is unknown, "
+            "so nothing can be said about zero-shot; fine-tune with `swissxmod finetune ner`"
+        )
+    return history

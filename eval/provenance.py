@@ -1,0 +1,52 @@
+"""Where a number comes from: the model's history, the data, the machine and the versions."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..files import content_hash
+from ..texts import HUB
+from ..xmod.checkpoints import History, languages_seen, model_hash
+from .records import Provenance, hardware, versions
+
+
+def provenance(model: str, files: Sequence[str], history: History, step: str, seed: int, seconds: float) -> Provenance:
+    """The provenance of a score, on the files given, of a model with the history given; ``step`` taught the task."""
+    trained = [record for record in history if "precision" in record]
+    return Provenance(
+        model=Path(model).name,
+        model_hash=model_hash(model),
+        data_hash=hashlib.sha256("".join(map(_data_hash, files)).encode()).hexdigest(),
+        pretrained_on=languages_seen(history, "pretrain"),
+        finetuned_on=languages_seen(history, step),
+        train_seed=trained[-1]["seed"] if trained else None,
+        seed=seed,
+        precision=trained[-1]["precision"] if trained else "float32",
+        seconds=round(seconds, 1),
+        hardware=hardware(),
+        versions=versions(),
+        commit=_commit(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _data_hash(source: str) -> str:
+    """Of a file its content, of a data set of the hub its name: which revision it was, the hub decides."""
+    return hashlib.sha256(source.encode()).hexdigest() if source.startswith(HUB) else content_hash(source)
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from, "-dirty" with changes; None when it is installed."""
+    package = Path(__file__).parents[1]
+    if not (package / ".git").exists():
+        return None
+    command = ["git", "-C", str(package), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    except OSError:
+        return None  # git is not installed
+    return found.stdout.strip() or None
