@@ -435,13 +435,15 @@ class FinetuneNer(TagReading):
     """"bfloat16" is mixed precision; "auto" takes it where the processor has instructions for it."""
     seed: int = 1
     """Seed of sampling, order and dropout."""
+    seeds: int = 1
+    """Models to train, with the seeds from the one given on; more than one become the folders seed-1, seed-2, ..."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         _seed(self)
         _some(self, "train")
         _share(self, "warmup", "dropout")
-        _at_least(self, context=1, sentences=1, dev_sentences=1, epochs=1, batch_size=1)
+        _at_least(self, context=1, sentences=1, dev_sentences=1, epochs=1, batch_size=1, seeds=1)
         _at_least(self, learning_rate=0, weight_decay=0)
 
 
@@ -463,6 +465,9 @@ class PredictNer:
     "conll" is a word and its tag on each line, "terminal" coloured text."""
     text_column: str = "text"
     """Name of the text in objects."""
+    wrapped: bool = False
+    """Whether lines are those of a printed page: they belong together up to an empty line, and a word that is broken at
+    the end of a line is read whole. Of plain text a paragraph is then a text."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -477,7 +482,7 @@ class EvalNer(TagReading):
     """
 
     model: str
-    """Folder of a fine-tuned tagger."""
+    """Folder of a fine-tuned tagger, or of several that finetune ner trained with different seeds."""
     data: dict[str, str]
     """Data of each language to test; forms as in finetune ner."""
     other_adapters: dict[str, list[str]] = field(default_factory=dict)

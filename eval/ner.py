@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, stdev
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..tasks.ner_data import read_tagged
 from ..tasks.ner_scores import entity_counts, f1, precision, recall
 from ..tasks.sentences import TaggedSentence
 from ..tokenizer.folders import is_hub_name
-from ..xmod.checkpoints import History, load_with_tokenizer, read_history
+from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed, read_history
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
 from .intervals import bootstrap_interval, paired_difference
@@ -42,54 +43,57 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
 
     Returns:
         F1 in percent, its interval, fuzzy F1, and whether it is zero-shot, for each language; of an adapter tried in
-        its place ("rm_CH by de_CH") also the difference.
+        its place ("rm_CH by de_CH") also the difference. Of models trained with several seeds the mean F1 and the
+        standard deviation.
 
     Raises:
         UserError: for a model without a history (what it has seen is then unknown), data that cannot be read, entity
             types that the model does not know, or a language or adapter that it does not have.
     """
     refuse_used_folder(out)
-    history = _known_history(settings.model)
-    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, settings.model)
+    records = [record for model in of_each_seed(settings.model) for record in _measured(model, settings)]
+    with new_folder(out) as folder:
+        write_records(folder / RESULTS, records)
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        name = f"{record.language} by {record.adapter}" if record.by_other_adapter else record.language
+        groups.setdefault(name, []).append(record)
+    return {name: _summary(group) for name, group in groups.items()}
+
+
+def _measured(source: str, settings: EvalNer) -> Iterator[Record]:
+    history = _known_history(source)
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source)
     paths = by_adapter(settings.data, model.languages)
     others = _other_adapters(settings, paths, model.languages)
-    data = {language: read_tagged(path, settings) for language, path in paths.items()}
     known = model_types(model)
-    for language, sentences in data.items():
+    for language, path in paths.items():
+        sentences = read_tagged(path, settings)
         if strange := set(entity_types(sentences)) - set(known):
             raise UserError(
-                f"{paths[language]}: entity types {', '.join(sorted(strange))} are not the model's ({', '.join(known)})"
+                f"{path}: entity types {', '.join(sorted(strange))} are not the model's ({', '.join(known)})"
             )
-    records = []
-    for language, sentences in data.items():
         own: _Counts | None = None
         for adapter in (language, *others.get(language, [])):
             start = perf_counter()
             tagging = tag_sentences(model, tokenizer, [sentence.read for sentence in sentences], adapter)
             counts = _count(sentences, tagging, known, settings.skip_lower_case)
-            records.append(
-                Record(
-                    task="ner",
-                    dataset=settings.dataset,
-                    split=settings.split,
-                    language=language,
-                    adapter=adapter,
-                    system=settings.system,
-                    metric="f1",
-                    **_scores(counts, settings.seed),
-                    sentences=len(sentences),
-                    windowed=tagging.windowed,
-                    dropped=tagging.dropped,
-                    details=_details(counts, known, settings.seed) | _difference(counts, own, settings.seed),
-                    provenance=provenance(
-                        settings.model, [paths[language]], history, STEP, settings.seed, perf_counter() - start
-                    ),
-                )
+            yield Record(
+                task="ner",
+                dataset=settings.dataset,
+                split=settings.split,
+                language=language,
+                adapter=adapter,
+                system=settings.system,
+                metric="f1",
+                **_scores(counts, settings.seed),
+                sentences=len(sentences),
+                windowed=tagging.windowed,
+                dropped=tagging.dropped,
+                details=_details(counts, known, settings.seed) | _difference(counts, own, settings.seed),
+                provenance=provenance(source, [path], history, STEP, settings.seed, perf_counter() - start),
             )
             own = own or counts
-    with new_folder(out) as folder:
-        write_records(folder / RESULTS, records)
-    return dict(map(_summary, records))
 
 
 def _other_adapters(settings: EvalNer, data: Mapping[str, str], adapters: Sequence[str]) -> dict[str, list[str]]:
@@ -173,16 +177,19 @@ def _difference(counts: _Counts, own: _Counts | None, seed: int) -> dict[str, fl
     }
 
 
-def _summary(record: Record) -> tuple[str, dict[str, Any]]:
-    told = {"f1": record.score, "interval": [record.low, record.high], "fuzzy_f1": record.details["fuzzy f1"]}
-    if record.adapter == record.language:
-        return record.language, told | {"zero_shot": record.zero_shot}
-    difference = {
-        "difference": record.details["difference"],
-        "difference_interval": [record.details["difference low"], record.details["difference high"]],
-        "p": record.details["p"],
-    }
-    return f"{record.language} by {record.adapter}", told | difference
+def _summary(records: Sequence[Record]) -> dict[str, Any]:
+    """What is told of one language, by one adapter: of one model, or the mean of several and their spread."""
+    first = records[0]
+    if len(records) > 1:
+        scores = [record.score for record in records]
+        told: dict[str, Any] = {"f1": round(mean(scores), 2), "spread": round(stdev(scores), 2), "of_each_seed": scores}
+    else:
+        told = {"f1": first.score, "interval": [first.low, first.high], "fuzzy_f1": first.details["fuzzy f1"]}
+        if "difference" in first.details:
+            told["difference"] = first.details["difference"]
+            told["difference_interval"] = [first.details["difference low"], first.details["difference high"]]
+            told["p"] = first.details["p"]
+    return told | {"zero_shot": first.zero_shot}
 
 
 def _known_history(model: str) -> History:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import random
+import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+from tqdm.auto import tqdm
 from transformers import (
     PreTrainedTokenizerFast,
     TrainerCallback,
@@ -28,7 +30,7 @@ from ..files import existing_folder, read_json, refuse_used_folder
 from ..settings import FinetuneNer
 from ..tokenizer.folders import is_hub_name
 from ..xmod.adapters import PLANS, learned, train_only
-from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint
+from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint, seed_folder
 from ..xmod.inference import (
     Pieces,
     count_dropped,
@@ -75,15 +77,23 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
 
     Args:
         settings: the model, the data, and how to train.
-        out: folder to make.
+        out: folder to make; for several seeds each model is a folder in it, there as soon as it is trained.
 
     Returns:
-        sentences and windowed sentences of each language, the dev F1 of each epoch and the epoch kept.
+        sentences and windowed sentences of each language, the dev F1 of each epoch and the epoch kept; for several
+        seeds this of each, by the name of its folder.
 
     Raises:
         UserError: for data or a model that cannot be used, or dev data of a language that is not trained on.
     """
     refuse_used_folder(out)
+    if settings.seeds == 1:
+        return _finetune(settings, out)
+    each = [replace(settings, seed=seed, seeds=1) for seed in range(settings.seed, settings.seed + settings.seeds)]
+    return {seed_folder(one.seed): _finetune(one, Path(out) / seed_folder(one.seed)) for one in each}
+
+
+def _finetune(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
     data = {
         name: _sample(read_tagged(path, settings), settings.sentences, settings.seed)
         for name, path in settings.train.items()
@@ -243,6 +253,8 @@ class BestEpoch(TrainerCallback):
             learned = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
             self.weights = copy.deepcopy(learned)
         self.scores.append(scores)
+        told = ", ".join(f"{language} {score}" for language, score in scores.items())
+        tqdm.write(f"epoch {len(self.scores)}: dev F1 {told}", file=sys.stderr)
 
     def restore(self, model: XmodForTokenClassification) -> None:
         """Give ``model`` the weights of the best epoch."""

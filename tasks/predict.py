@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from ..errors import UserError
 from ..files import STANDARD, new_file, read_lines
 from ..settings import NerFormat, PredictNer
 from ..texts import is_jsonl, read_objects
 from .ner import model_types
-from .tagger import Entity, Tagger, split_words
+from .tagger import Entity, Tagger, split_words, whole_signs
 
 CHARACTERS = 2_000_000
 """Text that is tagged together: enough to sort by length, and memory does not grow with the file."""
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 
 def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
-    """Find the names in each line of a file.
+    """Find the names in each line of a file, or in each paragraph of wrapped text.
 
     Args:
         settings: the model and the text.
@@ -47,8 +47,9 @@ def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
     with _opened(out) as file:
         for rows in _chunks(_rows(settings), settings.text_column):
             written = [row[settings.text_column] for row in rows]
-            for row, found in zip(rows, tagger(written, [row[LANGUAGE] for row in rows]), strict=True):
-                file.write(write(row, row[settings.text_column], found, labels))
+            tagged = tagger(written, [row[LANGUAGE] for row in rows], wrapped=settings.wrapped)
+            for row, text, found in zip(rows, written, tagged, strict=True):
+                file.write(write(row, _Tagged(text, found, settings.wrapped), labels))
                 counts.update(entity.label for entity in found)
             texts += len(rows)
     return {"texts": texts, "names": dict(counts)}
@@ -76,9 +77,33 @@ def _rows(settings: PredictNer) -> Iterator[Row]:
         return
     if settings.language is None:
         raise UserError("language: expected one for plain text, such as --language rm")
-    lines = (line.rstrip("\n") for line in sys.stdin) if settings.text == STANDARD else read_lines(settings.text)
+    lines = _standard_input() if settings.text == STANDARD else read_lines(settings.text)
+    for text in _paragraphs(lines) if settings.wrapped else lines:
+        yield {settings.text_column: text, LANGUAGE: settings.language}
+
+
+def _standard_input() -> Iterator[str]:
+    """Lines, in UTF-8 whatever the locale is."""
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise UserError(f"standard input, line {number}: not UTF-8 text ({error.reason})") from error
+
+
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """Lines up to an empty one, joined; more than is tagged together is parted, so that memory does not grow."""
+    paragraph: list[str] = []
+    size = 0
     for line in lines:
-        yield {settings.text_column: line, LANGUAGE: settings.language}
+        if line.strip():
+            paragraph.append(line)
+            size += len(line) + 1
+        if paragraph and (not line.strip() or size >= CHARACTERS):
+            yield "\n".join(paragraph)
+            paragraph, size = [], 0
+    if paragraph:
+        yield "\n".join(paragraph)
 
 
 def _chunks(rows: Iterable[Row], column: str) -> Iterator[list[Row]]:
@@ -94,14 +119,25 @@ def _chunks(rows: Iterable[Row], column: str) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _as_object(row: Row, text: str, found: Sequence[Entity], labels: Sequence[str]) -> str:
-    return json.dumps(row | {"entities": [asdict(entity) for entity in found]}, ensure_ascii=False) + "\n"
+class _Tagged(NamedTuple):
+    """A text and its names."""
+
+    text: str
+    names: Sequence[Entity]
+    wrapped: bool
 
 
-def _as_conll(row: Row, text: str, found: Sequence[Entity], labels: Sequence[str]) -> str:
-    begins = {entity.start: entity for entity in found}
+def _as_object(row: Row, tagged: _Tagged, labels: Sequence[str]) -> str:
+    told = row | {"entities": [asdict(entity) for entity in tagged.names]}
+    line = json.dumps(told, ensure_ascii=False)
+    # Half a sign can only be written the way JSON hides it.
+    return (line if whole_signs(line) == line else json.dumps(told)) + "\n"
+
+
+def _as_conll(row: Row, tagged: _Tagged, labels: Sequence[str]) -> str:
+    text, begins = whole_signs(tagged.text), {entity.start: entity for entity in tagged.names}
     lines = []
-    for words in split_words(text):
+    for words in split_words(text, wrapped=tagged.wrapped):
         inside: Entity | None = None
         for start, end in words:
             inside = inside if inside and start < inside.end else None
@@ -114,16 +150,19 @@ def _as_conll(row: Row, text: str, found: Sequence[Entity], labels: Sequence[str
     return "".join(lines)
 
 
-def _as_coloured(row: Row, text: str, found: Sequence[Entity], labels: Sequence[str]) -> str:
-    parts, place = [], 0
-    for entity in found:
+def _as_coloured(row: Row, tagged: _Tagged, labels: Sequence[str]) -> str:
+    text, parts, place = whole_signs(tagged.text), [], 0
+    for entity in tagged.names:
         colour = _COLOURS[labels.index(entity.label) % len(_COLOURS)]
-        parts += [text[place : entity.start], f"\033[97;{colour}m{entity.text} {entity.label}{_RESET}"]
+        parts += [
+            text[place : entity.start],
+            f"\033[97;{colour}m{text[entity.start : entity.end]} {entity.label}{_RESET}",
+        ]
         place = entity.end
     return "".join(parts) + text[place:] + "\n"
 
 
-_WRITERS: Mapping[NerFormat, Callable[[Row, str, Sequence[Entity], Sequence[str]], str]] = {
+_WRITERS: Mapping[NerFormat, Callable[[Row, _Tagged, Sequence[str]], str]] = {
     "jsonl": _as_object,
     "conll": _as_conll,
     "terminal": _as_coloured,

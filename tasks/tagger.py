@@ -17,14 +17,23 @@ from ..xmod.modeling import XmodForTokenClassification
 from .conll import entities
 from .ner import tag_sentences
 
+Span = tuple[int, int]
 CHUNK = 1000
 """Texts of a stream that are tagged together."""
 # A number with its separators; an elided article with its apostrophe ("l'Engiadina"); a word, with hyphens; a sign.
-# Marks that are combined with a letter belong to it.
+# Marks that are combined with a letter belong to it. Signs without a shape (controls, directions) are no words.
+INVISIBLE = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 _LETTER = r"[^\W\d_][\u0300-\u036f]*"
 _WORD = re.compile(
-    rf"\d+(?:[.,:'’]\d+)*|(?:{_LETTER})+['’](?=[^\W_])|(?:\w[\u0300-\u036f]*)+(?:-(?:\w[\u0300-\u036f]*)+)*|\S"
+    rf"\d+(?:[.,:'’]\d+)*|(?:{_LETTER})+['’](?=[^\W_])|(?:\w[\u0300-\u036f]*)+(?:-(?:\w[\u0300-\u036f]*)+)*|[^\s{INVISIBLE}]"
 )
+_HALF_SIGN = re.compile(r"[\ud800-\udfff]")
+_EMPTY_LINES = re.compile(r"\n\s*\n")
+_BREAKS = ("¬", "\u00ad")
+"""Signs that only break words; the second is the soft hyphen."""
+_HYPHENS = ("-", "\u2010")
+_CONJUNCTIONS = ("und", "oder")
+"""What follows a hyphen that stands for the rest of a German word ("Zoll- und Steuerrecht")."""
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 
 
@@ -45,8 +54,8 @@ class Entity:
 class Tagger:
     """Finds names in text of any length.
 
-    Every line is read for itself; one longer than the model's positions in windows that overlap by a quarter, where a
-    word's tag is taken from the window in which it stands farther from the edge.
+    Every line is read for itself, or every paragraph of wrapped text; one longer than the model's positions in windows
+    that overlap by a quarter, where a word's tag is taken from the window in which it stands farther from the edge.
     """
 
     def __init__(self, model: XmodForTokenClassification, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -63,43 +72,93 @@ class Tagger:
         return cls(*load_with_tokenizer(XmodForTokenClassification, source))
 
     @overload
-    def __call__(self, texts: str, language: str) -> list[Entity]: ...  # type: ignore[overload-overlap]
+    def __call__(self, texts: str, language: str, *, wrapped: bool = ...) -> list[Entity]: ...  # type: ignore[overload-overlap]
 
     @overload
-    def __call__(self, texts: Sequence[str], language: str | Sequence[str]) -> list[list[Entity]]: ...
+    def __call__(
+        self, texts: Sequence[str], language: str | Sequence[str], *, wrapped: bool = ...
+    ) -> list[list[Entity]]: ...
 
-    def __call__(self, texts: str | Sequence[str], language: str | Sequence[str]) -> list[Entity] | list[list[Entity]]:
+    def __call__(
+        self, texts: str | Sequence[str], language: str | Sequence[str], *, wrapped: bool = False
+    ) -> list[Entity] | list[list[Entity]]:
         """The names of a text, or of each of several, in their order.
 
         Args:
             texts: whatever they contain.
             language: of all, or one for each; a BCP-47 tag or an adapter's key.
+            wrapped: lines are those of a page, they belong together up to an empty line; words that a hyphen parts at
+                the end of a line are read whole.
 
         Raises:
             UserError: if the model has no adapter for a language, or texts and languages differ in number.
         """
         if isinstance(texts, str):
-            return self([texts], language)[0]
-        lines = [(number, line) for number, text in enumerate(texts) for line in split_words(text)]
+            return self([texts], language, wrapped=wrapped)[0]
+        lines = [(number, line) for number, text in enumerate(texts) for line in split_words(text, wrapped=wrapped)]
         languages = language if isinstance(language, str) else _of_each(language, lines, len(texts))
-        words = [[texts[number][start:end] for start, end in line] for number, line in lines]
+        readable = [whole_signs(text) for text in texts]
+        words = [read_words(readable[number], line) for number, line in lines]
         tagging = tag_sentences(self.model, self.tokenizer, words, languages)
         found: list[list[Entity]] = [[] for _ in texts]
         for (number, line), tags, scores in zip(lines, tagging.tags, tagging.scores, strict=True):
             found[number] += _entities(texts[number], line, tags, scores)
         return found
 
-    def stream(self, texts: Iterable[str], language: str) -> Iterator[tuple[str, list[Entity]]]:
+    def stream(
+        self, texts: Iterable[str], language: str, *, wrapped: bool = False
+    ) -> Iterator[tuple[str, list[Entity]]]:
         """Each text with its names, a thousand texts at a time, so that memory does not grow with their number."""
         for chunk in batched(texts, CHUNK):
-            yield from zip(chunk, self(chunk, language), strict=True)
+            yield from zip(chunk, self(chunk, language, wrapped=wrapped), strict=True)
 
 
-def split_words(text: str) -> Iterator[list[tuple[int, int]]]:
-    """Where the words of each line begin and end in ``text``; lines without a word are left out."""
-    for line in _LINE.finditer(text):
-        if words := [match.span() for match in _WORD.finditer(text, line.start(), line.end())]:
+def whole_signs(text: str) -> str:
+    """The text with U+FFFD for halves of signs (surrogates), which JSON can hold and UTF-8 cannot."""
+    return _HALF_SIGN.sub("\ufffd", text)
+
+
+def split_words(text: str, *, wrapped: bool = False) -> Iterator[list[Span]]:
+    """Where the words of each line begin and end in ``text``; lines without a word are left out.
+
+    Args:
+        text: whatever it contains.
+        wrapped: take paragraphs, which empty lines part, instead of lines.
+    """
+    for start, end in _paragraphs(text) if wrapped else (line.span() for line in _LINE.finditer(text)):
+        if words := [match.span() for match in _WORD.finditer(text, start, end)]:
             yield words
+
+
+def _paragraphs(text: str) -> Iterator[Span]:
+    start = 0
+    for empty in _EMPTY_LINES.finditer(text):
+        yield start, empty.start()
+        start = empty.end()
+    yield start, len(text)
+
+
+def read_words(text: str, words: Sequence[Span]) -> list[str]:
+    """What a model reads for each word: a word that is broken at the end of a line stands whole at its first part.
+
+    The others are empty. A hyphen stays where a capital follows ("Rhein-" and "Wied").
+    """
+    read = [text[start:end] for start, end in words]
+    if not words or "\n" not in text[words[0][0] : words[-1][1]]:
+        return read
+    whole = 0
+    for place in range(2, len(words)):
+        (_, end), (sign, stop), (start, _) = words[place - 2 : place + 1]
+        whole = whole if not read[place - 2] else place - 2
+        if end == sign and "\n" in text[stop:start] and _is_broken(read[whole], read[place - 1], read[place]):
+            read[whole] += ("-" if read[place][0].isupper() and read[place - 1] in _HYPHENS else "") + read[place]
+            read[place - 1 : place + 1] = ["", ""]
+    return read
+
+
+def _is_broken(before: str, sign: str, after: str) -> bool:
+    parts = sign in _BREAKS or (sign in _HYPHENS and after not in _CONJUNCTIONS)
+    return parts and before[-1:].isalpha() and after[0].isalpha()
 
 
 def _of_each(languages: Sequence[str], lines: Sequence[tuple[int, object]], count: int) -> list[str]:
@@ -108,9 +167,7 @@ def _of_each(languages: Sequence[str], lines: Sequence[tuple[int, object]], coun
     return [languages[number] for number, _ in lines]
 
 
-def _entities(
-    text: str, words: Sequence[tuple[int, int]], tags: Sequence[str], scores: Sequence[float]
-) -> Iterator[Entity]:
+def _entities(text: str, words: Sequence[Span], tags: Sequence[str], scores: Sequence[float]) -> Iterator[Entity]:
     for kind, first, stop in sorted(entities(tags), key=lambda entity: entity[1]):
         start, end = words[first][0], words[stop - 1][1]
         yield Entity(text[start:end], kind, start, end, round(sum(scores[first:stop]) / (stop - first), 4))

@@ -146,6 +146,19 @@ def load_with_tokenizer(
     return model.to(device), tokenizer
 
 
+def seed_folder(seed: int | str) -> str:
+    """Name of the folder of one of several models that differ in their seed only."""
+    return f"seed-{seed}"
+
+
+def of_each_seed(source: str | Path) -> list[str]:
+    """The folders of models trained with several seeds; of one model, or a hub name, itself."""
+    if is_hub_name(source) or (Path(source) / "config.json").exists():
+        return [str(source)]
+    found = [folder for folder in Path(source).glob(seed_folder("*")) if folder.name[5:].isdigit()]
+    return [str(folder) for folder in sorted(found, key=lambda folder: int(folder.name[5:]))] or [str(source)]
+
+
 def read_config(source: str | Path) -> PreTrainedConfig:
     """The config of a folder or hub name, of whatever architecture.
 

@@ -6,9 +6,11 @@ import contextlib
 import importlib.util
 import logging
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -39,6 +41,8 @@ MONITOR_LOGS = "tensorboard"
 """Folder for TensorBoard in the work folder."""
 MEAN = "bits"
 """What an evaluation calls the number that early stopping goes by."""
+BETWEEN_LINES = 60.0
+"""Seconds between the lines of progress where there is no terminal."""
 LOG = logging.getLogger(__name__)
 
 
@@ -290,7 +294,7 @@ def _is_whole(checkpoint: Path) -> bool:
 
 
 class ProgressLine(TrainerCallback):
-    """A progress bar on a terminal, with losses, throughput and time left; silent elsewhere."""
+    """A progress bar on a terminal, with losses, throughput and time left; elsewhere a line about once a minute."""
 
     def __init__(self, title: str, tokens: float | None = None) -> None:
         self.title = title
@@ -304,6 +308,7 @@ class ProgressLine(TrainerCallback):
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """Open the bar."""
+        self.told = monotonic()
         self.bar = tqdm(
             total=state.max_steps,
             initial=state.global_step,
@@ -334,8 +339,13 @@ class ProgressLine(TrainerCallback):
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """Show the losses and how many tokens there were."""
-        if logs and "loss" in logs:
-            self.bar.set_postfix_str(self.line(logs, state.global_step))
+        if not logs or "loss" not in logs:
+            return
+        line = self.line(logs, state.global_step)
+        self.bar.set_postfix_str(line)
+        if self.bar.disable and is_main() and monotonic() > self.told + BETWEEN_LINES:
+            self.told = monotonic()
+            tqdm.write(f"{self.title}: step {state.global_step} of {state.max_steps}, {line}", file=sys.stderr)
 
     def line(self, logs: dict[str, float], step: int) -> str:
         """What stands behind the bar: losses (of each language in brackets), tokens, tokens a second."""

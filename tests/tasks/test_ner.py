@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,21 @@ def test_long_training_sentences_are_windowed_and_counted(model_folder: Path, tm
     path.write_text("\n".join(["der\tO"] * 60 + ["Chur\tB-LOC"]) + "\n\n" + "Chur\tB-LOC\n")
     settings = FinetuneNer(model=str(model_folder), train={"de": str(path)}, epochs=1)
     assert finetune_ner(settings, tmp_path / "out")["windowed"] == 1
+
+
+def test_several_seeds_are_trained_and_measured_in_one_command_each(model_folder: Path, tmp_path: Path) -> None:
+    data = conll(tmp_path / "de.conll")
+    several = FinetuneNer(model=str(model_folder), train={"de": data}, epochs=1, sentences=10, seed=9, seeds=2)
+    assert list(finetune_ner(several, tmp_path / "several")) == ["seed-9", "seed-10"]
+    finetune_ner(replace(several, seed=10, seeds=1), tmp_path / "one")
+    for name in ("model.safetensors", "swissxmod.json"):
+        assert (tmp_path / "several" / "seed-10" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    settings = EvalNer(model=str(tmp_path / "several"), data={"rm": data})
+    told = evaluate_ner(settings, tmp_path / "scores")["rm_CH"]
+    records = read_records(tmp_path / "scores" / "results.jsonl")
+    assert [record.provenance.train_seed for record in records] == [9, 10]
+    assert told["of_each_seed"] == [record.score for record in records]
+    assert told["f1"] == pytest.approx(sum(told["of_each_seed"]) / 2, abs=0.01)
 
 
 def test_two_runs_with_a_seed_agree(model_folder: Path, tmp_path: Path) -> None:

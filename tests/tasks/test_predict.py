@@ -26,6 +26,10 @@ def ner(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "ner"
 
 
+def standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
 def run(ner: Path, *words: str) -> int:
     return main(["predict", "ner", "--model", str(ner), *words])
 
@@ -58,10 +62,41 @@ def test_objects_keep_what_they_had_and_say_their_language(
 def test_standard_input_to_conll(
     ner: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(TEXT))
+    standard_input(monkeypatch, TEXT.replace("\n", "\r\n").encode())
     assert run(ner, "--language", "de", "--format", "conll") == 0
     told = capsys.readouterr().out
     assert told == "Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\nin\tO\nChur\tB-LOC\n.\tO\n\n"
+
+
+def test_standard_input_that_is_not_utf8_is_named(
+    ner: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standard_input(monkeypatch, b"in Chur.\nin Z\xfcrich.\n")
+    assert run(ner, "--language", "de") == 2
+    assert "standard input, line 2: not UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["jsonl", "conll", "terminal"])
+def test_half_a_sign_is_no_obstacle(ner: Path, tmp_path: Path, form: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "\\ud83d in Chur."}\n')
+    words = ["--text", str(tmp_path / "a.jsonl"), "--language", "de", "--format", form]
+    assert run(ner, *words, "--out", str(tmp_path / "out")) == 0
+    told = (tmp_path / "out").read_text(encoding="utf-8")
+    assert "Chur" in told and "LOC" in told
+    if form == "jsonl":
+        row = json.loads(told)
+        assert row["text"] == "\ud83d in Chur." and row["entities"][0]["start"] == 5
+
+
+def test_paragraphs_of_wrapped_text_are_texts(ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("\nAnna wohnt\nin Chur.\n \n\nin Ch-\nur.\n")
+    words = ["--text", str(tmp_path / "a.txt"), "--language", "de", "--wrapped", "true"]
+    assert run(ner, *words) == 0
+    rows = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert [row["text"] for row in rows] == ["Anna wohnt\nin Chur.", "in Ch-\nur."]
+    assert [entity["text"] for entity in rows[1]["entities"]] == ["Ch-\nur"]
+    assert run(ner, *words, "--format", "conll") == 0
+    assert capsys.readouterr().out.endswith("in\tO\nCh\tB-LOC\n-\tI-LOC\nur\tI-LOC\n.\tO\n\n")
 
 
 def test_coloured_text_is_the_text_with_labels(ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from swissxmod import UserError
+from swissxmod.xmod import training
 from swissxmod.xmod.training import ProgressLine, TrainingPlan, _micro_batches
 
 
@@ -15,6 +16,17 @@ def test_the_line_tells_losses_tokens_and_rate() -> None:
     assert line.line(logs, 1000) == "loss 3.02 (de_CH 3.11, rm_CH 2.90) 2.05M tokens 1,024 tokens/s"
     line.bar = SimpleNamespace(format_dict={"rate": None})
     assert line.line({"loss": 1.0}, 1) == "loss 1.00 2.05k tokens"
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter([0.0, 30.0, 61.0, 61.0, 90.0])
+    monkeypatch.setattr(training, "monotonic", lambda: next(now))
+    line, state, control = ProgressLine("finetune ner"), SimpleNamespace(max_steps=9, global_step=0), SimpleNamespace()
+    line.on_train_begin(None, state, control)
+    for state.global_step in (1, 2, 3):
+        line.on_log(None, state, control, logs={"loss": 0.5})
+    line.on_log(None, state, control, logs={"train_runtime": 3.0})
+    assert capsys.readouterr().err == "finetune ner: step 2 of 9, loss 0.50\n"
 
 
 @pytest.mark.parametrize(

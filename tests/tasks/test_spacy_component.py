@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swissxmod import FinetuneNer, UserError, finetune_ner
+
+spacy = pytest.importorskip("spacy", reason="spaCy is an extra: pip install swissxmod[spacy]")
+
+
+@pytest.fixture(scope="module")
+def ner(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tagger for which "Chur" and what follows an apostrophe are places."""
+    folder = tmp_path_factory.mktemp("spacy")
+    sentences = "in\tO\nChur\tB-LOC\n.\tO\n\nl'\tO\nEngiadina\tB-LOC\n.\tO\n\n"
+    (folder / "de.conll").write_text(sentences * 8)
+    settings = FinetuneNer(
+        model=str(model_folder), train={"de": str(folder / "de.conll")}, epochs=30, learning_rate=1e-2, freeze=False,
+        precision="float32", dropout=0.0,
+    )  # fmt: skip
+    finetune_ner(settings, folder / "ner")
+    return str(folder / "ner")
+
+
+def test_names_become_entities_with_scores(ner: str) -> None:
+    nlp = spacy.blank("de")
+    nlp.add_pipe("swissxmod_ner", config={"model": ner})
+    doc = nlp("in Chur.\n\nin  Chur.")
+    assert [(entity.text, entity.label_, entity.start_char) for entity in doc.ents] == [
+        ("Chur", "LOC", 3), ("Chur", "LOC", 14),
+    ]  # fmt: skip
+    group = doc.spans["swissxmod_ner"]
+    assert [span.text for span in group] == ["Chur", "Chur"]
+    assert all(0.5 < score <= 1 for score in group.attrs["scores"])
+    assert not nlp("").ents
+
+
+def test_documents_are_tagged_together_as_alone(ner: str) -> None:
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("swissxmod_ner", config={"model": ner, "language": "de"})
+    texts = ["in Chur.", "", "in", "in Chur."]
+    together = [[entity.start_char for entity in doc.ents] for doc in nlp.pipe(texts, batch_size=3)]
+    assert together == [[3], [], [], [3]] == [[entity.start_char for entity in nlp(text).ents] for text in texts]
+
+
+def test_a_name_within_a_token_takes_all_of_it(ner: str) -> None:
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("swissxmod_ner", config={"model": ner, "language": "de"})
+    doc = nlp("l'Engiadina.")
+    assert doc[0].text == "l'Engiadina"
+    assert [entity.text for entity in doc.ents] == ["l'Engiadina"]
+
+
+def test_entities_that_are_there_stay(ner: str) -> None:
+    nlp = spacy.blank("de")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "TOWN", "pattern": [{"LOWER": "chur"}, {"TEXT": "."}]}])
+    nlp.add_pipe("swissxmod_ner", config={"model": ner})
+    doc = nlp("in Chur. in Chur x")
+    assert [(entity.text, entity.label_) for entity in doc.ents] == [("Chur.", "TOWN"), ("Chur", "LOC")]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [({}, "swissxmod_ner: which tagger?"), ({"language": "en"}, "no adapter for language 'en'")],
+)
+def test_what_it_cannot_do_is_told_when_it_is_added(ner: str, config: dict[str, str], message: str) -> None:
+    config = config | {"model": ner} if config else config
+    with pytest.raises(UserError, match=message):
+        spacy.blank("de").add_pipe("swissxmod_ner", config=config)
