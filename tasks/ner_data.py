@@ -30,7 +30,7 @@ def read_tagged(path: str, how: TagReading | None = None) -> list[TaggedSentence
             that the table of types does not know.
     """
     how = how or TagReading()
-    raw = list(_sentences(path, how.column))
+    raw = list(_sentences(path, how))
     if not raw:
         raise UserError(f"{path}: no sentence in the file")
     tags = to_iob2([(sentence.tags, sentence.places) for sentence in raw], how.scheme)
@@ -56,32 +56,42 @@ def _together(sentences: Iterable[TaggedSentence], words: int) -> list[TaggedSen
     return joined
 
 
-def _sentences(path: str, column: str) -> Iterator[RawSentence]:
+def _sentences(path: str, how: TagReading) -> Iterator[RawSentence]:
     if path.startswith(HUB):
-        return _of_rows((f"{path}, row {number}", row) for number, row in enumerate(hub_rows(path), 1))
+        rows = ((f"{path}, row {number}", row) for number, row in enumerate(hub_rows(path), 1))
+        return _of_rows(rows, how.tag_names)
     if is_jsonl(path):
-        return _of_rows(read_objects(path))
+        return _of_rows(read_objects(path), how.tag_names)
     first = next(read_lines(path))
-    return read_hipe(path, column) if first.startswith(f"{FIRST_COLUMN}\t") else read_conll(path)
+    return read_hipe(path, how.column) if first.startswith(f"{FIRST_COLUMN}\t") else read_conll(path)
 
 
-def _of_rows(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[RawSentence]:
+def _of_rows(rows: Iterable[tuple[str, dict[str, Any]]], tag_names: Sequence[str]) -> Iterator[RawSentence]:
     for place, row in rows:
-        words, tags = (_strings(row, names, place) for names in (TOKENS, TAGS))
+        words, tags = _strings(row, TOKENS, place), _strings(row, TAGS, place, tag_names)
         if len(words) != len(tags):
             raise UserError(f"{place}: expected a tag for each of {len(words)} tokens, found {len(tags)}")
         if words:
             yield RawSentence(str(row.get("document", "")), words, tags, [place] * len(words))
 
 
-def _strings(row: Mapping[str, Any], names: Sequence[str], place: str) -> list[str]:
+def _strings(row: Mapping[str, Any], names: Sequence[str], place: str, named: Sequence[str] = ()) -> list[str]:
     name = next((name for name in names if name in row), None)
     if name is None:
         raise UserError(f"{place}: expected a list named {' or '.join(names)}, found {', '.join(row) or 'nothing'}")
     values = row[name]
+    if name in TAGS and isinstance(values, list) and values and all(isinstance(value, int) for value in values):
+        values = [_name(value, named, place) for value in values]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise UserError(f"{place}: expected a list of strings in {name!r}, found {str(values)[:60]}")
     return values
+
+
+def _name(number: int, names: Sequence[str], place: str) -> str:
+    if not 0 <= number < len(names):
+        have = f"--tag_names has {len(names)} names" if names else "say what they stand for with --tag_names"
+        raise UserError(f"{place}: a number for a tag, {number}; {have}")
+    return names[number]
 
 
 def _mapped(tags: Sequence[str], types: Mapping[str, str], sentence: RawSentence) -> list[str]:

@@ -121,11 +121,24 @@ def test_objects_are_read(tmp_path: Path) -> None:
     assert (second.words, second.document) == (("gea",), "2")
 
 
+def test_numbers_stand_for_the_names_given(tmp_path: Path) -> None:
+    path = objects(tmp_path / "a.jsonl", {"tokens": ["Val", "Müstair", "è"], "ner_tags": [1, 2, 0], "lang": "rm"})
+    names = ["O", "B-LOC", "I-LOC"]
+    assert read_tagged(path, TagReading(tag_names=names))[0].tags == ("B-LOC", "I-LOC", "O")
+    with pytest.raises(UserError, match="a number for a tag, 2; --tag_names has 2 names"):
+        read_tagged(path, TagReading(tag_names=names[:2]))
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"text": "x"}, "a.jsonl:1: expected a list named tokens or words, found text"),
-        ({"tokens": ["x"], "ner_tags": [1]}, r"a.jsonl:1: expected a list of strings in 'ner_tags', found \[1\]"),
+        (
+            {"tokens": ["x"], "ner_tags": [1]},
+            "a.jsonl:1: a number for a tag, 1; say what they stand for with --tag_names",
+        ),
+        ({"tokens": ["x", "y"], "ner_tags": ["O", 1]}, r"a.jsonl:1: expected a list of strings in 'ner_tags', found"),
+        ({"tokens": [3], "ner_tags": ["O"]}, r"a.jsonl:1: expected a list of strings in 'tokens', found \[3\]"),
         ({"tokens": ["x"], "ner_tags": []}, "a.jsonl:1: expected a tag for each of 1 tokens, found 0"),
         (["x"], "a.jsonl:1: expected a JSON object"),
         ({"tokens": [], "ner_tags": []}, "a.jsonl: no sentence in the file"),
