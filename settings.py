@@ -394,8 +394,8 @@ class TagReading:
     scheme: TagScheme = "auto"
     """How tags are written; by default the scheme that fits all of a file. "lenient" lets an entity begin with I-."""
     tag_names: list[str] = field(default_factory=list)
-    """What tags that are numbers stand for, from 0 on; for WikiNEuRal as the hub has it '[O, B-PER, I-PER, B-ORG, I-ORG,
-    B-LOC, I-LOC, B-MISC, I-MISC]'. Data sets that name their classes need none."""
+    """What tags that are numbers stand for, from 0 on; of the hub's WikiNEuRal '[O, B-PER, I-PER, B-ORG, I-ORG, B-LOC,
+    I-LOC, B-MISC, I-MISC]'. Data sets that name their classes need none."""
     column: str = "NE-COARSE-LIT"
     """Whose tags to take of files in HIPE's format."""
     context: int | None = None
