@@ -36,6 +36,8 @@ Normalisation = Literal["nfc", "nfkc"]
 Rule = Literal["mean", "focus", "random"]
 Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
+Layer = int | Literal["mean"]
+LinkMethod = Literal["argmax", "itermax", "match", "softmax"]
 NerFormat = Literal["jsonl", "conll", "terminal"]
 TagScheme = Literal["auto", "iob1", "iob2", "bioes", "lenient"]
 
@@ -511,7 +513,7 @@ class EvalNer(TagReading):
 
 @dataclass(frozen=True)
 class EvalAlignment:
-    """Measure word alignment against gold links: AER by matching, on the mean of all layers and on each layer.
+    """Measure word alignment against gold links: AER of one layer or the mean of all, and of each layer.
 
     Example: swissxmod eval alignment --model adapted --source dev.de --target dev.rm --gold dev.align
         --source_language de --target_language rm --out scores
@@ -529,6 +531,10 @@ class EvalAlignment:
     """Language of the source side."""
     target_language: str = "rm"
     """Language of the target side."""
+    layer: Layer | None = None
+    """Layer whose error rate is the score, or "mean" of all; by default what a tuned model says, else the mean."""
+    method: LinkMethod | None = None
+    """How words are linked, as in align words; by default what a tuned model says, else match."""
     system: str = "model"
     """Name of the model in the results."""
     dataset: str = "alignment"
@@ -593,8 +599,11 @@ class AlignWords:
     """Language of the source side."""
     target_language: str = "rm"
     """Language of the target side."""
-    layer: int | None = None
-    """Layer to compare (0 is the embeddings); the mean of all by default."""
+    layer: Layer | None = None
+    """Layer to compare (0 is the embeddings), or "mean" of all; by default what a tuned model says, else the mean."""
+    method: LinkMethod | None = None
+    """How words are linked: "argmax", "itermax" or "match" (SimAlign), "softmax" (awesome-align); by default what a
+    tuned model says, else match."""
 
 
 @dataclass(frozen=True)

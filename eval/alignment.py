@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
 from ..files import RESULTS, new_folder, refuse_used_folder
-from ..settings import EvalAlignment
+from ..settings import EvalAlignment, Layer, LinkMethod
 from ..tasks.word_alignment import (
     Gold,
     WordVectors,
     alignment_counts,
     alignment_error_rate,
+    chosen,
     layer_links,
     load_encoder,
     read_gold,
@@ -30,14 +32,14 @@ from .records import Record, write_records
 
 
 def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, Any]:
-    """Measure word alignment by matching and write the record: AER on the mean of all layers, and of each layer.
+    """Measure word alignment and write the record: AER of one layer or the mean of all, and of each layer.
 
     Args:
         settings: the model, the sentences and the gold links.
         out: folder to make, with ``results.jsonl``.
 
     Returns:
-        AER on the mean of all layers with its interval, and of the best layer.
+        AER with its interval, the layer and the method it is of, and the best layer's.
 
     Raises:
         UserError: for files that cannot be read or do not fit together, or a language without an adapter.
@@ -53,12 +55,16 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
         word_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(names)
     )
     n_layers = model.config.num_hidden_layers
-    counts = {layer: _alignment_counts((source, target), gold, layer) for layer in (None, *range(n_layers + 1))}
-    rates = {layer: round(float(alignment_error_rate(rows.sum(axis=0))), 4) for layer, rows in counts.items()}
-    best = min(range(n_layers + 1), key=lambda layer: rates[layer])
-    low, high = bootstrap_interval(counts[None], alignment_error_rate, seed=settings.seed)
+    layers: list[Layer] = ["mean", *range(n_layers + 1)]
+    layer, method = chosen(settings.layer, settings.method, model)
+    if layer not in layers:
+        raise UserError(f"layer: expected 0 to {n_layers} or mean, found {layer}")
+    counts = {each: _alignment_counts((source, target), gold, each, method) for each in layers}
+    rates = {each: round(float(alignment_error_rate(rows.sum(axis=0))), 4) for each, rows in counts.items()}
+    best = min(range(n_layers + 1), key=lambda each: rates[each])
+    low, high = bootstrap_interval(counts[layer], alignment_error_rate, seed=settings.seed)
     files = [settings.source, settings.target, settings.gold]
-    details: dict[str, float] = {f"layer {layer}": rates[layer] for layer in range(n_layers + 1)}
+    details: dict[str, float] = {f"layer {each}": rates[each] for each in range(n_layers + 1)}
     record = Record(
         task="word-alignment",
         dataset=settings.dataset,
@@ -66,7 +72,7 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
         language="-".join(names),
         system=settings.system,
         metric="aer",
-        score=rates[None],
+        score=rates[layer],
         low=round(low, 4),
         high=round(high, 4),
         sentences=len(pairs),
@@ -74,13 +80,22 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
         items=sum(len(links.possible) for links in gold),
         windowed=source.windowed + target.windowed,
         dropped=source.dropped + target.dropped,
-        details=details | {"layer mean": rates[None], "best layer": best},
+        details=details | {"layer mean": rates["mean"], "best layer": best},
         provenance=provenance(settings.model, files, history, "", settings.seed, perf_counter() - start),
     )
     with new_folder(out) as folder:
         write_records(folder / RESULTS, [record])
-    return {"aer": rates[None], "interval": [record.low, record.high], "best_layer": best, "best_aer": rates[best]}
+    return {
+        "aer": rates[layer],
+        "interval": [record.low, record.high],
+        "layer": layer,
+        "method": method,
+        "best_layer": best,
+        "best_aer": rates[best],
+    }
 
 
-def _alignment_counts(sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], layer: int | None) -> np.ndarray:
-    return np.array([alignment_counts(f, g) for f, g in zip(layer_links(sides, layer), gold, strict=True)])
+def _alignment_counts(
+    sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], layer: Layer, method: LinkMethod
+) -> np.ndarray:
+    return np.array([alignment_counts(f, g) for f, g in zip(layer_links(sides, layer, method), gold, strict=True)])

@@ -19,7 +19,8 @@ from ..errors import UserError
 from ..xmod.encoding import encode
 from ..xmod.inference import count_dropped, count_windowed, cut_words
 from ..xmod.modeling import XmodModel
-from .word_alignment import read_line_pairs, similarity
+from .links import similarity
+from .word_alignment import read_line_pairs
 
 CELLS = 2**24
 """Similarities to hold at once, 64 mebibytes of them."""

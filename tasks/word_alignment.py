@@ -1,7 +1,7 @@
 """Word alignment from the states of an encoder: similar words of a sentence and its translation are linked.
 
-Words are compared by the cosine of their vectors, the mean over their pieces, and linked by maximum-weight matching
-(``match`` of Jalili Sabet et al. 2020, "SimAlign"). Scored by the alignment error rate (Och and Ney 2003).
+The vector of a word is the mean over its pieces, in one layer or the mean of all; ``links.py`` has the methods. Scored
+by the alignment error rate (Och and Ney 2003).
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from ..files import new_file, read_lines
-from ..settings import AlignWords
+from ..settings import AlignWords, Layer, LinkMethod
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
+from .links import Links, find_links
 
-Links = set[tuple[int, int]]
 CHUNK = 1000
+TUNED = "alignment"
+"""What a config calls the layer and the method that a model was tuned for."""
 _LINK = re.compile(r"(\d+)([-p])(\d+)")
 
 
@@ -54,6 +55,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
         UserError: for files that cannot be read or differ in length, or a language without an adapter.
     """
     model, tokenizer = load_encoder(settings.model)
+    layer, method = chosen(settings.layer, settings.method, model)
     pairs = read_parallel(settings.source, settings.target)
     links = windowed = 0
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -63,7 +65,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
                 for side, language in enumerate((settings.source_language, settings.target_language))
             ]
             windowed += sides[0].windowed + sides[1].windowed
-            for found in layer_links((sides[0], sides[1]), settings.layer):
+            for found in layer_links((sides[0], sides[1]), layer, method):
                 links += len(found)
                 file.write(" ".join(f"{i}-{j}" for i, j in sorted(found)) + "\n")
     return {"sentences": len(pairs), "links": links, "windowed": windowed}
@@ -72,6 +74,15 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
 def load_encoder(source: str) -> tuple[XmodModel, PreTrainedTokenizerFast]:
     """The encoder of a model folder of any kind, and its tokenizer."""
     return load_with_tokenizer(XmodModel, source, add_pooling_layer=False)
+
+
+def chosen(layer: Layer | None, method: LinkMethod | None, model: XmodModel) -> tuple[Layer, LinkMethod]:
+    """Layer and method as asked for, else as a tuned model's config says, else "mean" and "match"."""
+    own = getattr(model.config, TUNED, {})
+    return (
+        layer if layer is not None else own.get("layer", "mean"),
+        method if method is not None else own.get("method", "match"),
+    )
 
 
 def read_parallel(source: str | Path, target: str | Path) -> list[tuple[list[str], list[str]]]:
@@ -164,25 +175,13 @@ def _words(states: Tensor, pieces: Pieces, n_words: int) -> Tensor:
     return (sums / counts[:, None, None]).transpose(0, 1)
 
 
-def choose_layer(vectors: Tensor, layer: int | None) -> Tensor:
+def choose_layer(vectors: Tensor, layer: Layer) -> Tensor:
     """One layer, or the mean of all: (layers, words, hidden) to (words, hidden)."""
-    if layer is None:
+    if layer == "mean":
         return vectors.mean(dim=0)
     if not 0 <= layer < len(vectors):
         raise UserError(f"layer: expected 0 to {len(vectors) - 1}, found {layer}")
     return vectors[layer]
-
-
-def similarity(source: Tensor, target: Tensor) -> np.ndarray:
-    """Cosine of each pair of vectors: (n, hidden) and (m, hidden) to (n, m)."""
-    unit = [side / side.norm(dim=-1, keepdim=True).clamp(min=1e-12) for side in (source, target)]
-    return (unit[0] @ unit[1].T).numpy()
-
-
-def match(similarities: np.ndarray) -> Links:
-    """The one-to-one links with the largest sum of similarities; as many as the shorter sentence has words."""
-    rows, columns = linear_sum_assignment(similarities, maximize=True)
-    return {(int(i), int(j)) for i, j in zip(rows, columns, strict=True)}
 
 
 def alignment_counts(found: Links, gold: Gold) -> tuple[int, int, int, int]:
@@ -197,7 +196,7 @@ def alignment_error_rate(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 1 - (hit_sure + hit_possible) / np.where(total > 0, total, 1), 0.0)
 
 
-def layer_links(sides: tuple[WordVectors, WordVectors], layer: int | None) -> Iterator[Links]:
-    """The matching of each sentence pair by the states of one layer, or of the mean of all."""
+def layer_links(sides: tuple[WordVectors, WordVectors], layer: Layer, method: LinkMethod) -> Iterator[Links]:
+    """The links of each sentence pair by the states of one layer, or of the mean of all."""
     for source, target in zip(sides[0].vectors, sides[1].vectors, strict=True):
-        yield match(similarity(choose_layer(source, layer), choose_layer(target, layer)))
+        yield find_links(choose_layer(source, layer), choose_layer(target, layer), method)

@@ -14,20 +14,13 @@ from swissxmod.tasks.word_alignment import (
     alignment_counts,
     alignment_error_rate,
     choose_layer,
+    chosen,
     load_encoder,
-    match,
     read_gold,
     read_parallel,
-    similarity,
     word_vectors,
 )
-
-
-def test_matching_by_hand() -> None:
-    # Greedy would take 0-0 (0.9) and be left with 1-1 (0.0); together 0-1 and 1-0 are worth more.
-    assert match(np.array([[0.9, 0.8], [0.8, 0.0]])) == {(0, 1), (1, 0)}
-    assert match(np.array([[0.1, 0.9, 0.3]])) == {(0, 1)}
-    assert match(np.zeros((0, 3))) == set()
+from swissxmod.xmod.checkpoints import save_checkpoint
 
 
 def test_error_rate_by_hand() -> None:
@@ -61,9 +54,20 @@ def test_words_are_the_mean_of_their_pieces(model_folder: Path) -> None:
         choose_layer(vectors, 3)
 
 
-def test_similarity_is_the_cosine() -> None:
-    found = similarity(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 1.0], [-3.0, 0.0], [0.0, 0.0]]))
-    np.testing.assert_allclose(found, [[0.5**0.5, -1, 0]], atol=1e-6)
+def test_a_tuned_model_says_how_unless_asked_otherwise(model_folder: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    assert chosen(None, None, model) == ("mean", "match")
+    model.config.alignment = {"layer": 1, "method": "argmax"}
+    save_checkpoint(tmp_path / "tuned", model, tokenizer, [])
+    files = parallel(tmp_path, "die Brücke in der Gemeinde\n", "la punt en la vischnanca\n")
+    asked = {"default": {}, "same": {"layer": 1, "method": "argmax"}, "mean": {"layer": "mean", "method": "match"}}
+    found = {}
+    for name, choice in asked.items():
+        align_words(AlignWords(model=str(tmp_path / "tuned"), **files, **choice), tmp_path / name)
+        found[name] = (tmp_path / name).read_text()
+    assert found["default"] == found["same"] != found["mean"]
+    with pytest.raises(UserError, match="layer: expected 0 to 2, found 3"):
+        align_words(AlignWords(model=str(tmp_path / "tuned"), **files, layer=3), tmp_path / "out")
 
 
 def parallel(folder: Path, source: str, target: str) -> dict[str, str]:

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import softmax as softmax_of
+
+from swissxmod.settings import LinkMethod
+from swissxmod.tasks.links import METHODS, argmax, find_links, itermax, match, similarity, softmax
+
+
+def table(rows: int, columns: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).random((rows, columns))
+
+
+sizes = st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(0, 1000))
+
+
+def test_matching_by_hand() -> None:
+    # Greedy would take 0-0 (0.9) and be left with 1-1 (0.0); together 0-1 and 1-0 are worth more.
+    assert match(np.array([[0.9, 0.8], [0.8, 0.0]])) == {(0, 1), (1, 0)}
+    assert match(np.array([[0.1, 0.9, 0.3]])) == {(0, 1)}
+
+
+@given(sizes)
+def test_no_other_matching_is_worth_more(size: tuple[int, int, int]) -> None:
+    values = table(*size)
+    values = values if values.shape[0] <= values.shape[1] else values.T
+    rows, columns = values.shape
+    best = max(sum(values[i, j] for i, j in enumerate(each)) for each in itertools.permutations(range(columns), rows))
+    assert sum(values[i, j] for i, j in match(values)) == pytest.approx(best)
+
+
+def test_argmax_by_hand() -> None:
+    # Word 1 likes 0 best, which likes 0 better; word 2 and column 2 like each other, though not much.
+    values = np.array([[0.9, 0.2, 0.1], [0.8, 0.7, 0.0], [0.1, 0.2, 0.3]])
+    assert argmax(values) == {(0, 0), (2, 2)}
+    assert argmax(np.ones((2, 2))) == {(0, 0)}
+
+
+@given(sizes)
+def test_argmax_links_are_the_largest_of_their_row_and_column(size: tuple[int, int, int]) -> None:
+    values = table(*size)
+    expected = {
+        (i, j)
+        for i, j in itertools.product(range(size[0]), range(size[1]))
+        if values[i, j] == values[i].max() == values[:, j].max()
+    }
+    assert argmax(values) == expected
+
+
+def test_itermax_by_hand() -> None:
+    # Round 1 links 0-0. In round 2, 1-0 (0.8 * 0.9 = 0.72) and 1-1 (0.7) compete for word 1: 1-0 wins, and is the
+    # best of column 0 too, as 0-0 counts nothing; of column 1 is 0-1 (0.2 * 0.9) smaller than 1-1, which lost.
+    assert itermax(np.array([[0.9, 0.2], [0.8, 0.7]])) == {(0, 0), (1, 0)}
+    # With 0.75 word 1 takes its own.
+    assert itermax(np.array([[0.9, 0.2], [0.8, 0.75]])) == {(0, 0), (1, 1)}
+
+
+@given(sizes)
+def test_itermax_only_adds_to_argmax(size: tuple[int, int, int]) -> None:
+    values = table(*size)
+    first, found = argmax(values), itermax(values)
+    assert first <= found
+    linked = {i for i, _ in first}, {j for _, j in first}
+    assert all(i not in linked[0] or j not in linked[1] for i, j in found - first)
+
+
+@given(sizes)
+def test_softmax_needs_both_directions(size: tuple[int, int, int]) -> None:
+    values = 20 * table(*size)
+    there, back = softmax_of(values, axis=1), softmax_of(values, axis=0)
+    assert softmax(values) == {tuple(map(int, place)) for place in np.argwhere(np.minimum(there, back) > 0.001)}
+
+
+def test_softmax_compares_products_and_the_others_cosines() -> None:
+    # By cosine the long vector is no nearer than the short one; by product it is, by far.
+    source, target = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.1], [20.0, 2.1]])
+    assert find_links(source, target, "softmax") == {(0, 1)}
+    assert find_links(source, target, "argmax") == find_links(source, target, "match") == {(0, 0)}
+
+
+def test_similarity_is_the_cosine() -> None:
+    found = similarity(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 1.0], [-3.0, 0.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(found, [[0.5**0.5, -1, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sentence_without_a_word_has_no_links(method: LinkMethod) -> None:
+    assert find_links(torch.zeros(0, 4), torch.ones(3, 4), method) == set()
+    assert find_links(torch.ones(3, 4), torch.zeros(0, 4), method) == set()
