@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         EvalAlignment,
         EvalNer,
         EvalSentences,
+        FinetuneAlignment,
         FinetuneNer,
         ModelInfo,
         ModelInit,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         VocabTrain,
         VocabTransplant,
     )
+    from .tasks.alignment_tuning import finetune_alignment
     from .tasks.ner import finetune_ner, tag_sentences
     from .tasks.predict import predict_ner
     from .tasks.tagger import Entity, Tagger
@@ -68,10 +70,11 @@ _HOMES = {
     "eval.sentences": ["evaluate_sentences"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences", "FinetuneNer",
-        "ModelInfo", "ModelInit", "ModelModularise", "PredictNer", "Pretrain", "Report", "VocabImport",
-        "VocabReport", "VocabTrain", "VocabTransplant",
+        "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences",
+        "FinetuneAlignment", "FinetuneNer", "ModelInfo", "ModelInit", "ModelModularise", "PredictNer", "Pretrain",
+        "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
     ],
+    "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.predict": ["predict_ner"],
     "tasks.tagger": ["Entity", "Tagger"],

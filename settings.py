@@ -453,6 +453,62 @@ class FinetuneNer(TagReading):
 
 
 @dataclass(frozen=True)
+class FinetuneAlignment:
+    """Tune an encoder on sentence pairs so that words and sentences find their translation; no gold links are needed.
+
+    Example: swissxmod finetune alignment --model adapted --parallel.de-rm pairs.tsv.gz --out aligner
+    """
+
+    model: str
+    """Model folder or hub name."""
+    parallel: dict[str, Paths]
+    """Sentence pairs under the names of their two languages in the order of the columns, such as --parallel.de-rm
+    pairs.tsv.gz: tab-separated, in the order of the texts they are from; further columns are not read."""
+    layer: int = 8
+    """Layer whose states align words; the config of the result says so."""
+    method: LinkMethod = "argmax"
+    """How words shall be linked; the config of the result says so."""
+    steps: int = 1000
+    """Training steps."""
+    batch_size: int = 32
+    """Sentence pairs per step; each is told apart from all others."""
+    neighbours: int = 8
+    """Pairs of a batch that stand one after the other in a text, which are harder to tell apart."""
+    longest: int = 128
+    """Pieces that a sentence may have; pairs with a longer one are left out."""
+    learning_rate: float = 1e-4
+    """Peak learning rate."""
+    warmup: float = 0.1
+    """Share of the steps to warm up."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    temperature: float = 0.05
+    """What similarities are divided by."""
+    self_training: float = 1.0
+    """Weight of the loss of words that are each other's best match."""
+    sentences: float = 1.0
+    """Weight of the loss of whole sentences, by the mean of the last layer."""
+    precision: Precision = "auto"
+    """"bfloat16" is mixed precision; "auto" takes it where the processor has instructions for it."""
+    seed: int = 1
+    """Seed of the order."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
+        _some(self, "parallel")
+        _share(self, "warmup")
+        _at_least(self, steps=1, batch_size=2, neighbours=1, longest=1, learning_rate=0, weight_decay=0)
+        _at_least(self, self_training=0, sentences=0)
+        if self.temperature <= 0:
+            raise UserError(f"temperature: expected more than 0, found {self.temperature}")
+        if self.batch_size % self.neighbours:
+            raise UserError(
+                f"batch_size: expected a multiple of neighbours, {self.neighbours}, found {self.batch_size}"
+            )
+
+
+@dataclass(frozen=True)
 class PredictNer:
     """Find the names in a file, line by line.
 

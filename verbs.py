@@ -49,6 +49,7 @@ VERBS = {
     "adapter import": Verb(s.AdapterImport, "xmod.adapter_files:import_language"),
     "pretrain": Verb(s.Pretrain, "xmod.pretraining.run:pretrain"),
     "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),
+    "finetune alignment": Verb(s.FinetuneAlignment, "tasks.alignment_tuning:finetune_alignment"),
     "predict ner": Verb(s.PredictNer, "tasks.predict:predict_ner", file="entities.jsonl", streams=True),
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
     "eval ner": Verb(s.EvalNer, "eval.ner:evaluate_ner"),

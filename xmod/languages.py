@@ -63,6 +63,17 @@ def may_mean(name: str, adapter: str) -> bool:
     return wanted.language == key.language and wanted.rest == key.rest and same_region
 
 
+def pair_of(name: str, known: Sequence[str]) -> tuple[str, str]:
+    """The adapters of "de-rm" or "de_CH-rm_sursilv"; languages with a "-" inside need a "+" between them."""
+    first, sign, second = name.partition("+") if "+" in name else name.partition("-")
+    if not sign or not first or not second:
+        raise UserError(f"parallel: expected the names of two languages, such as de-rm, found {name!r}")
+    both = resolve_language(first, known), resolve_language(second, known)
+    if both[0] == both[1]:
+        raise UserError(f"parallel: expected two languages, found {name!r}")
+    return both
+
+
 def by_adapter(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[str, ValueT]:
     """``values`` under the adapters that their names mean.
 

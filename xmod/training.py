@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -33,10 +33,11 @@ from transformers.trainer_callback import PrinterCallback
 from ..errors import UserError, first_line
 from ..files import free_space, read_json, tells_full_disk
 from ..processes import is_main, world_size
-from ..settings import FinetuneNer, Monitor, Precision, Pretrain
+from ..settings import FinetuneAlignment, FinetuneNer, Monitor, Precision, Pretrain
 from . import spread
 
-Example = dict[str, Tensor]
+ExampleT = TypeVar("ExampleT")
+TrainingSettings = Pretrain | FinetuneNer | FinetuneAlignment
 MONITOR_LOGS = "tensorboard"
 """Folder for TensorBoard in the work folder."""
 MEAN = "bits"
@@ -74,7 +75,7 @@ class TrainingPlan:
     """Of a step, for the progress line."""
 
     @classmethod
-    def of(cls, settings: Pretrain | FinetuneNer, *, steps: int, title: str, **further: Any) -> TrainingPlan:  # noqa: ANN401
+    def of(cls, settings: TrainingSettings, *, steps: int, title: str, **further: Any) -> TrainingPlan:  # noqa: ANN401
         """The plan that the settings of a training step ask for; ``further`` fields are taken as they are."""
         return cls(
             steps=steps,
@@ -141,8 +142,8 @@ def dropout(model: nn.Module, share: float) -> Iterator[None]:
 
 def train(
     model: PreTrainedModel,
-    dataset: Dataset[Example],
-    collate: Callable[[Sequence[Example]], dict[str, Tensor]],
+    dataset: Dataset[ExampleT],
+    collate: Callable[[Sequence[ExampleT]], dict[str, Tensor]],
     plan: TrainingPlan,
     work: Path,
     callbacks: Sequence[TrainerCallback] = (),

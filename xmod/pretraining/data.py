@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from ...errors import UserError
 from ...settings import Pretrain
 from ...texts import read_documents
-from ..languages import by_adapter, resolve_language
+from ..languages import by_adapter, pair_of
 from ..modeling import XmodForMaskedLM
 from .corpus import first_blocks, shares_of
 from .masking import MaskedBlocks
@@ -63,24 +63,13 @@ def open_sources(
             texts.append(WholeBlocks(name, shard, number, frame, settings.packing))
     pairs: list[Source] = []
     for name, paths in settings.parallel.items():
-        both = _pair_of(name, model.languages)
+        both = pair_of(name, model.languages)
         shard = open_shard(Reading(paths, pairs=True), tokenizer)
         numbers = model.language_id(both[0]), model.language_id(both[1])
         pairs.append(source := PairBlocks("+".join(both), shard, numbers, frame))
         if longer := shard.documents // 2 - source.size:
             LOG.info("%s: %d sentence pairs are longer than a block and left out", source.name, longer)
     return [*texts, *pairs], shares_of(texts, pairs, settings.alpha, settings.parallel_share)
-
-
-def _pair_of(name: str, known: Sequence[str]) -> tuple[str, str]:
-    """The adapters of "de-rm" or "de_CH-rm_sursilv"; languages with a "-" inside need a "+" between them."""
-    first, sign, second = name.partition("+") if "+" in name else name.partition("-")
-    if not sign or not first or not second:
-        raise UserError(f"parallel: expected the names of two languages, such as de-rm, found {name!r}")
-    both = resolve_language(first, known), resolve_language(second, known)
-    if both[0] == both[1]:
-        raise UserError(f"parallel: expected two languages, found {name!r}")
-    return both
 
 
 def steps_of(settings: Pretrain, sources: Sequence[Source], shares: Sequence[float]) -> int:

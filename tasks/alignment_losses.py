@@ -1,0 +1,88 @@
+"""What an aligner learns from: sentence pairs alone, no gold links.
+
+Three losses, added up: the words of a pair must match better than those of a source and the other targets of the batch
+(late interaction, Khattab and Zaharia 2020, "ColBERT", in both directions); words that are each other's best match must
+become more so (self-training of Dou and Neubig 2021, "awesome-align", on mutual best matches); and the mean vectors of
+a pair must be nearer than those of others (in-batch negatives, Henderson et al. 2017), so that sentences find each
+other.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_NEVER = -1e4
+"""A logit that no exponential can see, and no gradient makes infinite."""
+
+
+def word_means(states: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vectors of words, the means over their pieces.
+
+    Args:
+        states: of the pieces, shape (sentences, pieces, hidden).
+        words: number of the word that each piece belongs to, -1 for none, shape (sentences, pieces).
+
+    Returns:
+        shape (sentences, words, hidden), and whether there is such a word, (sentences, words).
+    """
+    count = int(words.max()) + 1
+    belongs = F.one_hot(words + 1, count + 1)[..., 1:].to(states.dtype)
+    pieces = belongs.sum(dim=1)
+    means = belongs.transpose(1, 2) @ states / pieces.clamp(min=1)[..., None]
+    return F.normalize(means, dim=-1, eps=1e-6), pieces > 0
+
+
+def word_similarities(source: Tensor, target: Tensor) -> Tensor:
+    """Cosines of all words of all sentences: (n, words, hidden) and (m, words, hidden) to (n, m, words, words)."""
+    return torch.einsum("iah,jbh->ijab", source, target)
+
+
+def late_interaction(similarities: Tensor, source_mask: Tensor, target_mask: Tensor) -> Tensor:
+    """How well each source sentence fits each target: the mean of every word's best match, mean of both directions.
+
+    Args:
+        similarities: shape (n, m, source words, target words).
+        source_mask: true for words, shape (n, source words).
+        target_mask: shape (m, target words).
+
+    Returns:
+        shape (n, m).
+    """
+    there = similarities.masked_fill(~target_mask[None, :, None, :], _NEVER).amax(dim=3)
+    back = similarities.masked_fill(~source_mask[:, None, :, None], _NEVER).amax(dim=2)
+    return (_mean(there, source_mask[:, None]) + _mean(back, target_mask[None])) / 2
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum(dim=-1) / mask.sum(dim=-1)
+
+
+def in_batch(scores: Tensor, same: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of finding the own translation among those of the batch, mean of both directions.
+
+    Args:
+        scores: of each source (rows) with each target, the own on the diagonal.
+        same: true where a target is another line's but the same text, or the source is; these are no negatives.
+        temperature: that the scores are divided by.
+    """
+    logits = (scores / temperature).masked_fill(same, _NEVER)
+    own = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def mutual_matches(similarities: Tensor, source_mask: Tensor, target_mask: Tensor, temperature: float) -> Tensor:
+    """Negative log-probability of the words that are each other's best match, mean of both directions and of matches.
+
+    Args:
+        similarities: of the words of each pair, shape (pairs, source words, target words).
+        source_mask: true for words, shape (pairs, source words).
+        target_mask: shape (pairs, target words).
+        temperature: that the similarities are divided by.
+    """
+    words = source_mask[:, :, None] & target_mask[:, None, :]
+    logits = (similarities / temperature).masked_fill(~words, _NEVER)
+    with torch.no_grad():
+        best = (logits == logits.amax(dim=2, keepdim=True)) & (logits == logits.amax(dim=1, keepdim=True)) & words
+    return -((logits.log_softmax(dim=2) + logits.log_softmax(dim=1)) / 2)[best].mean()

@@ -1,0 +1,195 @@
+"""Tuning an encoder on sentence pairs, so that words and sentences find their translation."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+from tqdm.auto import tqdm
+from transformers import PreTrainedTokenizerFast, Trainer, set_seed
+
+from ..errors import UserError
+from ..files import refuse_used_folder
+from ..settings import FinetuneAlignment
+from ..texts import read_pairs
+from ..xmod.adapters import PLANS, learned, train_only
+from ..xmod.checkpoints import read_history, save_checkpoint
+from ..xmod.inference import Pieces, cut_words, pad_batch, window_size
+from ..xmod.languages import pair_of
+from ..xmod.modeling import XmodModel
+from ..xmod.training import TrainingPlan, dropout, precision_name, train
+from . import alignment_losses as losses
+from .tagger import split_words
+from .word_alignment import TUNED, load_encoder
+
+STEP = "finetune alignment"
+CHUNK = 10_000
+"""Sentence pairs that are cut together."""
+
+
+class Pair(NamedTuple):
+    """A sentence and its translation, and the numbers of their adapters."""
+
+    sides: tuple[Pieces, Pieces]
+    languages: tuple[int, int]
+
+
+Run = list[Pair]
+"""Neighbouring sentence pairs."""
+
+
+def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str, Any]:
+    """Tune an encoder on sentence pairs and write it; its config says which layer and method align words best.
+
+    Args:
+        settings: the model, the pairs, and how to train.
+        out: folder to make.
+
+    Returns:
+        sentence pairs of each pair of languages, how many were too long, and what learned.
+
+    Raises:
+        UserError: for a model or pairs that cannot be used.
+    """
+    refuse_used_folder(out)
+    set_seed(settings.seed)
+    model, tokenizer = load_encoder(settings.model)
+    if not 1 <= settings.layer <= model.config.num_hidden_layers:
+        raise UserError(f"layer: expected 1 to {model.config.num_hidden_layers}, found {settings.layer}")
+    names = {name: pair_of(name, model.languages) for name in settings.parallel}
+    runs, counts, longer = _read(settings, names, model, tokenizer)
+    parts = train_only(model, PLANS["full"])
+    dataset = Runs(runs, tokenizer)
+    plan = TrainingPlan.of(settings, steps=settings.steps, title=STEP)
+    plan = replace(plan, batch_size=settings.batch_size // settings.neighbours)  # an example is a run of pairs
+
+    def trainer(*args: Any, **kwargs: Any) -> AlignmentTrainer:  # noqa: ANN401
+        return AlignmentTrainer(*args, settings=settings, **kwargs)
+
+    with tempfile.TemporaryDirectory() as work, dropout(model, 0.0):
+        curve = train(model, dataset, dataset.collate, plan, Path(work), trainer=trainer).curve
+    model.config.update({TUNED: {"layer": settings.layer, "method": settings.method}})
+    record = {
+        "step": STEP,
+        "languages": sorted({language for pair in names.values() for language in pair}),
+        "pairs": counts,
+        **learned(parts),
+        "precision": precision_name(settings.precision),
+        "seed": settings.seed,
+    }
+    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
+    return {"pairs": counts, "too_long": longer, "parameters": parts}
+
+
+def _read(
+    settings: FinetuneAlignment,
+    names: Mapping[str, tuple[str, str]],
+    model: XmodModel,
+    tokenizer: PreTrainedTokenizerFast,
+) -> tuple[list[Run], dict[str, int], int]:
+    """Runs of neighbouring pairs, the number of pairs of each pair of languages, and of those that are too long."""
+    runs: list[Run] = []
+    counts: dict[str, int] = {}
+    longest, longer = min(settings.longest, window_size(model)), 0
+    for name, languages in names.items():
+        numbers = model.language_id(languages[0]), model.language_id(languages[1])
+        pairs = list(read_pairs(settings.parallel[name]))
+        kept: Run = []
+        for start in tqdm(range(0, len(pairs), CHUNK), desc=f"cut {name}", disable=None, leave=False):
+            sides = [
+                cut_words(tokenizer, [_words(pair[side]) for pair in pairs[start : start + CHUNK]]) for side in (0, 1)
+            ]
+            for source, target in zip(*sides, strict=True):
+                if max(len(source.ids), len(target.ids)) > longest:
+                    longer += 1
+                elif source.ids and target.ids:
+                    kept.append(Pair((source, target), numbers))
+        counts["-".join(languages)] = len(kept)
+        runs += [kept[i : i + settings.neighbours] for i in range(0, len(kept), settings.neighbours)]
+    whole = [run for run in runs if len(run) == settings.neighbours]
+    if len(whole) * settings.neighbours < settings.batch_size:
+        raise UserError(
+            f"parallel: expected at least {settings.batch_size} sentence pairs of at most {longest} pieces a side, "
+            f"found {sum(counts.values())}"
+        )
+    return whole, counts, longer
+
+
+def _words(text: str) -> list[str]:
+    return [text[start:end] for line in split_words(text) for start, end in line]
+
+
+class Runs(Dataset[Run]):
+    """Training examples: sentence pairs that stand one after the other in a text, hard to tell apart."""
+
+    def __init__(self, runs: list[Run], tokenizer: PreTrainedTokenizerFast) -> None:
+        self.runs = runs
+        self.tokenizer = tokenizer
+
+    def __len__(self) -> int:
+        """Number of runs."""
+        return len(self.runs)
+
+    def __getitem__(self, index: int) -> Run:
+        """Neighbouring pairs."""
+        return self.runs[index]
+
+    def collate(self, runs: Sequence[Run]) -> dict[str, Tensor]:
+        """All source sentences, then all target sentences, padded.
+
+        ``words`` numbers the word of each piece, -1 for none; ``same`` is true for two pairs with an equal side.
+        """
+        pairs = [pair for run in runs for pair in run]
+        sentences = [pair.sides[side] for side in (0, 1) for pair in pairs]
+        begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        ids, mask = pad_batch([[begin, *pieces.ids, end] for pieces in sentences], self.tokenizer.pad_token_id)
+        words, _ = pad_batch([[-1, *pieces.words, -1] for pieces in sentences], -1)
+        equal = [
+            np.array([[one.sides[i].ids == other.sides[i].ids for other in pairs] for one in pairs]) for i in (0, 1)
+        ]
+        return {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "lang_ids": torch.tensor([pair.languages[side] for side in (0, 1) for pair in pairs]),
+            "words": words,
+            "same": torch.from_numpy((equal[0] | equal[1]) & ~np.eye(len(pairs), dtype=bool)),
+        }
+
+
+class AlignmentTrainer(Trainer):
+    """The trainer with the losses of :mod:`alignment_losses`."""
+
+    def __init__(self, *args: Any, settings: FinetuneAlignment, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.settings = settings
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """The sum of the losses."""
+        settings, words, same = self.settings, inputs.pop("words"), inputs.pop("same")
+        states = model(**inputs, output_hidden_states=True).hidden_states
+        n = len(same)
+        vectors, there = losses.word_means(states[settings.layer].float(), words)
+        similar = losses.word_similarities(vectors[:n], vectors[n:])
+        fits = losses.late_interaction(similar, there[:n], there[n:])
+        own = similar[range(n), range(n)]
+        mask = inputs["attention_mask"][..., None]
+        means = F.normalize((states[-1].float() * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)
+        return (
+            losses.in_batch(fits, same, settings.temperature)
+            + settings.self_training * losses.mutual_matches(own, there[:n], there[n:], 2 * settings.temperature)
+            + settings.sentences * losses.in_batch(means[:n] @ means[n:].T, same, settings.temperature)
+        )

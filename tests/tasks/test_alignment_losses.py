@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swissxmod.tasks.alignment_losses import (
+    in_batch,
+    late_interaction,
+    mutual_matches,
+    word_means,
+    word_similarities,
+)
+
+
+def mask(*lengths: int, longest: int) -> torch.Tensor:
+    return torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
+
+
+def test_words_are_unit_means_of_their_pieces() -> None:
+    states = torch.tensor(
+        [[[9.0, 9.0], [1.0, 0.0], [1.0, 2.0], [0.0, 4.0]], [[5.0, 0.0], [9.0, 9.0], [9.0, 9.0], [9.0, 9.0]]]
+    )
+    vectors, there = word_means(states, torch.tensor([[-1, 0, 0, 1], [0, -1, -1, -1]]))
+    expected = torch.tensor([[[0.5**0.5, 0.5**0.5], [0.0, 1.0]], [[1.0, 0.0], [0.0, 0.0]]])
+    torch.testing.assert_close(vectors, expected)
+    assert there.tolist() == [[True, True], [True, False]]
+
+
+def test_late_interaction_by_hand() -> None:
+    # Best of each source word: 0.9, 0.3; of each target word: 0.9, 0.3, 0.2.
+    similarities = torch.tensor([[0.9, 0.1, 0.2], [0.0, 0.3, -0.5]])[None, None]
+    found = late_interaction(similarities, mask(2, longest=2), mask(3, longest=3))
+    assert found.item() == pytest.approx((1.2 / 2 + 1.4 / 3) / 2)
+
+
+@given(st.integers(0, 1000))
+def test_padding_changes_nothing(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    source, target = torch.randn(2, 3, 4, generator=generator), torch.randn(2, 5, 4, generator=generator)
+    n, m = mask(3, 2, longest=3), mask(4, 5, longest=5)
+    wide = [torch.cat([side, torch.randn(2, 2, 4, generator=generator)], dim=1) for side in (source, target)]
+    wide_masks = mask(3, 2, longest=5), mask(4, 5, longest=7)
+    few, many = word_similarities(source, target), word_similarities(*wide)
+    torch.testing.assert_close(late_interaction(few, n, m), late_interaction(many, *wide_masks))
+    own = [similar[range(2), range(2)] for similar in (few, many)]
+    torch.testing.assert_close(mutual_matches(own[0], n, m, 0.1), mutual_matches(own[1], *wide_masks, 0.1))
+
+
+def test_the_own_translation_is_told_from_the_others() -> None:
+    scores, none = torch.tensor([[0.5, 0.1], [0.3, 0.4]]), torch.zeros(2, 2, dtype=torch.bool)
+
+    def lost(own: float, other: float) -> float:
+        return math.log(1 + math.exp((other - own) / 0.1))
+
+    rows, columns = lost(0.5, 0.1) + lost(0.4, 0.3), lost(0.5, 0.3) + lost(0.4, 0.1)
+    assert in_batch(scores, none, 0.1).item() == pytest.approx((rows + columns) / 4, rel=1e-5)
+    # A text that is the same is no wrong answer.
+    same = torch.tensor([[False, True], [True, False]])
+    assert in_batch(scores, same, 0.1).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_only_words_that_are_each_others_best_count() -> None:
+    # 0-0 is mutual; word 1 prefers 0, which does not want it.
+    similarities = torch.tensor([[[0.8, 0.1], [0.6, 0.2]]])
+    there, back = math.exp(8) / (math.exp(8) + math.exp(1)), math.exp(8) / (math.exp(8) + math.exp(6))
+    expected = -(math.log(there) + math.log(back)) / 2
+    both = mask(2, longest=2)
+    assert mutual_matches(similarities, both, both, 0.1).item() == pytest.approx(expected, rel=1e-5)

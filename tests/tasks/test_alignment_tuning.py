@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from swissxmod import (
+    EvalAlignment,
+    EvalSentences,
+    FinetuneAlignment,
+    UserError,
+    evaluate_alignment,
+    evaluate_sentences,
+    finetune_alignment,
+)
+
+WORDS = {"Berg": "munt", "Tal": "val", "Fluss": "flum", "Haus": "chasa", "Tür": "porta", "Brot": "paun", "Wein": "vin"}
+LINES = 300
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Three words and their translations in another order: pairs to learn from, and others, with links, to test on."""
+    folder, generator = tmp_path_factory.mktemp("text"), random.Random(0)
+    rows, lines = [], {"de": "", "rm": "", "align": ""}
+    for number in range(LINES):
+        words, order = generator.sample(list(WORDS), 3), generator.sample(range(3), 3)
+        source, target = " ".join(words), " ".join(WORDS[words[i]] for i in order)
+        if number % 5:
+            rows.append(f"{source}\t{target}\n")
+        else:
+            lines["de"] += source + "\n"
+            lines["rm"] += target + "\n"
+            lines["align"] += " ".join(f"{i}-{j}" for j, i in enumerate(order)) + "\n"
+    (folder / "pairs.tsv").write_text("".join(rows))
+    for name, content in lines.items():
+        (folder / name).write_text(content)
+    names = {"pairs": "pairs.tsv", "source": "de", "target": "rm", "gold": "align"}
+    return {name: str(folder / file) for name, file in names.items()}
+
+
+def settings(model: Path, pairs: str, **changes: object) -> FinetuneAlignment:
+    common = {"layer": 1, "batch_size": 8, "neighbours": 4, "learning_rate": 3e-3}
+    return FinetuneAlignment(model=str(model), parallel={"de-rm": pairs}, **{**common, **changes})
+
+
+def test_pairs_alone_teach_words_and_sentences_to_find_each_other(
+    model_folder: Path, text: dict[str, str], tmp_path: Path
+) -> None:
+    told = finetune_alignment(settings(model_folder, text["pairs"], steps=120), tmp_path / "tuned")
+    assert told["pairs"] == {"de_CH-rm_CH": LINES * 4 // 5} and told["too_long"] == 0
+    files = {name: text[name] for name in ("source", "target")}
+    rates, hits = [], []
+    for number, model in enumerate((model_folder, tmp_path / "tuned")):
+        asked = EvalAlignment(model=str(model), **files, gold=text["gold"], layer=1, method="argmax")
+        rates.append(evaluate_alignment(asked, tmp_path / f"words{number}")["aer"])
+        sentences = evaluate_sentences(EvalSentences(model=str(model), **files), tmp_path / f"sentences{number}")
+        hits.append(sentences["de_CH-rm_CH"]["accuracy"])
+    assert rates[0] > 0.3 and rates[1] < 0.1
+    # Sentences of the same words in another order cannot be told apart by a mean.
+    assert hits[0] < 10 and hits[1] > 40
+    own = evaluate_alignment(EvalAlignment(model=str(tmp_path / "tuned"), **files, gold=text["gold"]), tmp_path / "own")
+    assert (own["layer"], own["method"], own["aer"]) == (1, "argmax", rates[1])
+    history = json.loads((tmp_path / "tuned" / "swissxmod.json").read_text())["history"]
+    assert history[-1]["step"] == "finetune alignment" and history[-1]["languages"] == ["de_CH", "rm_CH"]
+
+
+def test_two_runs_with_a_seed_agree(model_folder: Path, text: dict[str, str], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        finetune_alignment(settings(model_folder, text["pairs"], steps=3, precision="float32"), tmp_path / name)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layer": 3}, "layer: expected 1 to 2, found 3"),
+        ({"longest": 1}, "expected at least 8 sentence pairs of at most 1 pieces a side, found"),
+        ({"parallel": {"de": "x"}}, "expected the names of two languages"),
+        ({"parallel": {"de-rm": "missing.tsv"}}, "missing.tsv"),
+        ({"batch_size": 6}, "batch_size: expected a multiple of neighbours, 4, found 6"),
+        ({"temperature": 0.0}, "temperature: expected more than 0"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_nothing_written(
+    model_folder: Path, text: dict[str, str], tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        finetune_alignment(settings(model_folder, text["pairs"], **changes), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
