@@ -15,20 +15,25 @@ if TYPE_CHECKING:
     from .eval.records import Record, read_records
     from .eval.report import write_report
     from .eval.sentences import evaluate_sentences
+    from .eval.stance import evaluate_stance
     from .recipe import run_recipe
     from .settings import (
         AdapterExport,
         AdapterImport,
+        AlignSentences,
         AlignWords,
         EvalAlignment,
         EvalNer,
         EvalSentences,
+        EvalStance,
         FinetuneAlignment,
         FinetuneNer,
+        FinetuneStance,
         ModelInfo,
         ModelInit,
         ModelModularise,
         PredictNer,
+        PredictStance,
         Pretrain,
         Report,
         VocabImport,
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
     from .tasks.alignment_tuning import finetune_alignment
     from .tasks.ner import finetune_ner, tag_sentences
     from .tasks.predict import predict_ner
+    from .tasks.sentence_alignment import align_sentences
+    from .tasks.stance import detect_stance, finetune_stance, predict_stance, read_comments
     from .tasks.tagger import Entity, Tagger
     from .tasks.word_alignment import align_words
     from .tokenizer.folders import load_tokenizer
@@ -68,15 +75,19 @@ _HOMES = {
     "eval.records": ["Record", "read_records"],
     "eval.report": ["write_report"],
     "eval.sentences": ["evaluate_sentences"],
+    "eval.stance": ["evaluate_stance"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences",
-        "FinetuneAlignment", "FinetuneNer", "ModelInfo", "ModelInit", "ModelModularise", "PredictNer", "Pretrain",
-        "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
+        "AdapterExport", "AdapterImport", "AlignSentences", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences",
+        "EvalStance", "FinetuneAlignment", "FinetuneNer", "FinetuneStance", "ModelInfo", "ModelInit", "ModelModularise",
+        "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
+        "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.predict": ["predict_ner"],
+    "tasks.sentence_alignment": ["align_sentences"],
+    "tasks.stance": ["detect_stance", "finetune_stance", "predict_stance", "read_comments"],
     "tasks.tagger": ["Entity", "Tagger"],
     "tasks.word_alignment": ["align_words"],
     "tokenizer.folders": ["load_tokenizer"],

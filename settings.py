@@ -14,6 +14,7 @@ from .texts import Paths
 PATHS = frozenset(
     {
         "adapter",
+        "baseline_train",
         "compare",
         "corpora",
         "data",
@@ -38,6 +39,7 @@ Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
 Layer = int | Literal["mean"]
 LinkMethod = Literal["argmax", "itermax", "match", "softmax"]
+SentenceScore = Literal["cosine", "margin", "bertscore"]
 NerFormat = Literal["jsonl", "conll", "terminal"]
 TagScheme = Literal["auto", "iob1", "iob2", "bioes", "lenient"]
 
@@ -404,30 +406,26 @@ class TagReading:
     """Words up to which neighbouring sentences of a document are read together; by default each is read alone."""
 
 
-@dataclass(frozen=True)
-class FinetuneNer(TagReading):
-    """Fine-tune a model to tag names, with embeddings and language adapters frozen so that it transfers.
-
-    Example: swissxmod finetune ner --model adapted --train.de de.conll --train.fr fr.conll --out ner
-    """
+@dataclass(frozen=True, kw_only=True)
+class TaskTraining:
+    """How a model is fine-tuned for a task. The defaults are SwissBERT's, but for what a task says itself."""
 
     model: str
-    """Model folder."""
+    """Model folder or hub name."""
     train: dict[str, str]
-    """Data of each training language: CoNLL (token, tab, tag), JSONL ("tokens" and "ner_tags"), HIPE's format, or
-    hub:OWNER/NAME:CONFIG:SPLIT."""
+    """Data of each training language."""
     dev: dict[str, str] = field(default_factory=dict)
     """Data to choose the best epoch by; only training languages. Without any, the last epoch is kept."""
     sentences: int | None = None
-    """Sentences to take of each training file (a seeded sample); all by default."""
+    """How many to take of each training file (a seeded sample); all by default."""
     dev_sentences: int | None = None
-    """Sentences to take of each dev file (a seeded sample); all by default."""
+    """How many to take of each dev file (a seeded sample); all by default."""
     freeze: bool = True
-    """Freeze embeddings and language adapters, as SwissBERT does."""
+    """Freeze embeddings and language adapters, so that the task works with any language's adapter."""
     epochs: int = 3
     """Passes over the data."""
     batch_size: int = 16
-    """Sentences per step."""
+    """Examples per step."""
     learning_rate: float = 2e-5
     """Peak learning rate."""
     warmup: float = 0.1
@@ -448,8 +446,46 @@ class FinetuneNer(TagReading):
         _seed(self)
         _some(self, "train")
         _share(self, "warmup", "dropout")
-        _at_least(self, context=1, sentences=1, dev_sentences=1, epochs=1, batch_size=1, seeds=1)
+        _at_least(self, sentences=1, dev_sentences=1, epochs=1, batch_size=1, seeds=1)
         _at_least(self, learning_rate=0, weight_decay=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneNer(TaskTraining, TagReading):
+    """Fine-tune a model to tag names, with embeddings and language adapters frozen so that it transfers.
+
+    Example: swissxmod finetune ner --model adapted --train.de de.conll --train.fr fr.conll --out ner
+    """
+
+    train: dict[str, str]
+    """Data of each training language: CoNLL (token, tab, tag), JSONL ("tokens" and "ner_tags"), HIPE's format, or
+    hub:OWNER/NAME:CONFIG:SPLIT."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        super().__post_init__()
+        _at_least(self, context=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneStance(TaskTraining):
+    """Fine-tune a model to tell whether a comment is for or against what a question asks, or any other labels.
+
+    Example: swissxmod finetune stance --model adapted --train.de de.jsonl --train.fr fr.jsonl --out stance
+    """
+
+    train: dict[str, str]
+    """Data of each training language: JSONL with "question", "comment" and "label", or hub:OWNER/NAME:CONFIG:SPLIT. Of
+    data that says its "language" only what is in this one is taken."""
+    learning_rate: float = 1e-5
+    """Peak learning rate."""
+    longest: int = 256
+    """Pieces to read of a question and its comment; what is longer is cut at the end of the longer one, and counted."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        super().__post_init__()
+        _at_least(self, longest=8)
 
 
 @dataclass(frozen=True)
@@ -536,6 +572,50 @@ class PredictNer:
 
 
 @dataclass(frozen=True)
+class PredictStance:
+    """Tell the stance of each comment of a file, with the probabilities of all labels.
+
+    Example: swissxmod predict stance --model stance --text comments.jsonl --language fr --out stances.jsonl
+    """
+
+    model: str
+    """Folder of a fine-tuned model, or a hub name."""
+    text: str
+    """JSONL file, also compressed: objects with "question" and "comment"."""
+    language: str | None = None
+    """Language of the comments; an object may say its own as "language"."""
+
+
+@dataclass(frozen=True)
+class EvalStance:
+    """Measure stance detection in several languages, each with its own adapter: macro F1 beside two baselines.
+
+    Example: swissxmod eval stance --model stance --data.de de.jsonl --data.it it.jsonl --out stance-scores
+    """
+
+    model: str
+    """Folder of a fine-tuned model, or of several that finetune stance trained with different seeds."""
+    data: dict[str, str]
+    """Comments of each language to test; forms as in finetune stance."""
+    baseline_train: dict[str, str] = field(default_factory=dict)
+    """Training data of each language for two baselines, the most frequent label, and TF-IDF with logistic regression
+    (for which the extra "baselines" is needed); none by default."""
+    system: str = "model"
+    """Name of the model in the results."""
+    dataset: str = "stance"
+    """Name of the data in the results."""
+    split: str = "dev"
+    """Name of the split in the results."""
+    seed: int = 1
+    """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
+        _some(self, "data")
+
+
+@dataclass(frozen=True)
 class EvalNer(TagReading):
     """Measure a tagger in several languages, each with its own adapter.
 
@@ -549,6 +629,8 @@ class EvalNer(TagReading):
     other_adapters: dict[str, list[str]] = field(default_factory=dict)
     """For a language the adapters to try in the place of its own, such as --other_adapters.rm '[de, it]'; each is
     compared with its own on the same documents."""
+    only: list[str] = field(default_factory=list)
+    """Types to score, such as '[PER, LOC]'; names of others count neither as found nor as missed. All by default."""
     skip_lower_case: list[str] = field(default_factory=list)
     """Types of which names in lower case count neither as found nor as missed; guidelines differ on "svizzer"."""
     system: str = "model"
@@ -623,6 +705,8 @@ class EvalSentences:
     """Language of the source side."""
     target_language: str = "rm"
     """Language of the target side."""
+    score: SentenceScore = "cosine"
+    """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
     system: str = "model"
     """Name of the model in the results."""
     dataset: str = "sentences"
@@ -660,6 +744,32 @@ class AlignWords:
     method: LinkMethod | None = None
     """How words are linked: "argmax", "itermax" or "match" (SimAlign), "softmax" (awesome-align); by default what a
     tuned model says, else match."""
+
+
+@dataclass(frozen=True)
+class AlignSentences:
+    """Find the translations of sentences among those of another text; lines of score, source and target, tab-separated.
+
+    Example: swissxmod align sentences --model aligner --source a.de --target a.rm
+        --source_language de --target_language rm --out pairs.tsv
+    """
+
+    model: str
+    """Model folder."""
+    source: str
+    """Sentences, one a line."""
+    target: str
+    """Sentences of the other language, one a line, in any order."""
+    source_language: str = "de"
+    """Language of the source side."""
+    target_language: str = "rm"
+    """Language of the target side."""
+    score: SentenceScore = "margin"
+    """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
+    mutual: bool = True
+    """Only pairs of which each is the other's best; else the best target of every source."""
+    threshold: float = 0.0
+    """Score that a pair must reach."""
 
 
 @dataclass(frozen=True)

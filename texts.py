@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import UserError, first_line
 from .files import existing_file, needs_data_extra, read_lines
 
+ItemT = TypeVar("ItemT")
 Paths = str | list[str]
 HUB = "hub:"
 """What the name of a data set of the hub begins with, where a path could stand."""
@@ -210,8 +211,8 @@ def take_characters(documents: Iterable[str], characters: int) -> Iterator[str]:
             return
 
 
-def batched(documents: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Lists of ``size`` documents, the last one shorter (``itertools.batched`` is newer than Python 3.11)."""
-    documents = iter(documents)
-    while batch := list(islice(documents, size)):
+def batched(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
+    """Lists of ``size`` items, the last one shorter (``itertools.batched`` is newer than Python 3.11)."""
+    items = iter(items)
+    while batch := list(islice(items, size)):
         yield batch

@@ -49,12 +49,16 @@ VERBS = {
     "adapter import": Verb(s.AdapterImport, "xmod.adapter_files:import_language"),
     "pretrain": Verb(s.Pretrain, "xmod.pretraining.run:pretrain"),
     "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),
+    "finetune stance": Verb(s.FinetuneStance, "tasks.stance:finetune_stance"),
     "finetune alignment": Verb(s.FinetuneAlignment, "tasks.alignment_tuning:finetune_alignment"),
     "predict ner": Verb(s.PredictNer, "tasks.predict:predict_ner", file="entities.jsonl", streams=True),
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
+    "predict stance": Verb(s.PredictStance, "tasks.stance:predict_stance", file="stances.jsonl"),
     "eval ner": Verb(s.EvalNer, "eval.ner:evaluate_ner"),
+    "eval stance": Verb(s.EvalStance, "eval.stance:evaluate_stance"),
     "eval alignment": Verb(s.EvalAlignment, "eval.alignment:evaluate_alignment"),
     "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
+    "align sentences": Verb(s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv"),
     "report": Verb(s.Report, "eval.report:write_report", file="report.html"),
 }
 

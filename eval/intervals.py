@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,14 @@ def bootstrap_interval(
     weights = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
     low, high = np.quantile(statistic(weights @ counts), _TAILS)
     return float(low), float(high)
+
+
+def by_cluster(counts: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
+    """Sum the counts of the items of each cluster: (items, k) to (clusters, k)."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(clusters))}
+    sums = np.zeros((len(names), counts.shape[1]))
+    np.add.at(sums, [names[name] for name in clusters], counts)
+    return sums
 
 
 class Difference(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import RESULTS, existing_folder, new_folder, refuse_used_folder
+from ..files import RESULTS, new_folder, refuse_used_folder
 from ..settings import EvalNer
 from ..tasks.conll import drop_lower_case, entity_types
 from ..tasks.hipe_scores import FUZZY, STRICT, hipe_counts, macro_by_document
@@ -21,12 +21,11 @@ from ..tasks.ner import STEP, Tagging, model_types, tag_sentences
 from ..tasks.ner_data import read_tagged
 from ..tasks.ner_scores import entity_counts, f1, precision, recall
 from ..tasks.sentences import TaggedSentence
-from ..tokenizer.folders import is_hub_name
-from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed, read_history
+from ..xmod.checkpoints import load_with_tokenizer, of_each_seed
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
 from .intervals import bootstrap_interval, paired_difference
-from .provenance import provenance
+from .provenance import known_history, provenance
 from .records import Record, percent, write_records
 
 
@@ -62,11 +61,14 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
 
 
 def _measured(source: str, settings: EvalNer) -> Iterator[Record]:
-    history = _known_history(source)
+    history = known_history(source, "swissxmod finetune ner")
     model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source)
     paths = by_adapter(settings.data, model.languages)
     others = _other_adapters(settings, paths, model.languages)
     known = model_types(model)
+    if strange := set(settings.only) - set(known):
+        raise UserError(f"only: {', '.join(sorted(strange))} are not the model's types ({', '.join(known)})")
+    scored = settings.only or known
     for language, path in paths.items():
         sentences = read_tagged(path, settings)
         if strange := set(entity_types(sentences)) - set(known):
@@ -77,7 +79,7 @@ def _measured(source: str, settings: EvalNer) -> Iterator[Record]:
         for adapter in (language, *others.get(language, [])):
             start = perf_counter()
             tagging = tag_sentences(model, tokenizer, [sentence.read for sentence in sentences], adapter)
-            counts = _count(sentences, tagging, known, settings.skip_lower_case)
+            counts = _count(sentences, tagging, scored, settings.skip_lower_case)
             yield Record(
                 task="ner",
                 dataset=settings.dataset,
@@ -90,7 +92,7 @@ def _measured(source: str, settings: EvalNer) -> Iterator[Record]:
                 sentences=len(sentences),
                 windowed=tagging.windowed,
                 dropped=tagging.dropped,
-                details=_details(counts, known, settings.seed) | _difference(counts, own, settings.seed),
+                details=_details(counts, scored, settings.seed) | _difference(counts, own, settings.seed),
                 provenance=provenance(source, [path], history, STEP, settings.seed, perf_counter() - start),
             )
             own = own or counts
@@ -116,15 +118,15 @@ class _Counts:
 
 
 def _count(
-    sentences: Sequence[TaggedSentence], tagging: Tagging, known: Sequence[str], skip_lower_case: Sequence[str]
+    sentences: Sequence[TaggedSentence], tagging: Tagging, scored: Sequence[str], skip_lower_case: Sequence[str]
 ) -> _Counts:
     documents: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for sentence, tags in zip(sentences, tagging.tags, strict=True):
         for whole, part in zip(documents[sentence.document], (sentence.tags, tags), strict=True):
             whole += drop_lower_case(sentence.words, part, skip_lower_case)
     gold, predicted = zip(*documents.values(), strict=True)
-    types = entity_types(sentences)
-    return _Counts(entity_counts(gold, predicted, known), hipe_counts(gold, predicted, types), types)
+    types = [kind for kind in entity_types(sentences) if kind in scored]
+    return _Counts(entity_counts(gold, predicted, scored), hipe_counts(gold, predicted, types), types)
 
 
 def _scores(counts: _Counts, seed: int) -> dict[str, Any]:
@@ -140,7 +142,7 @@ def _scores(counts: _Counts, seed: int) -> dict[str, Any]:
     }
 
 
-def _details(counts: _Counts, known: Sequence[str], seed: int) -> dict[str, float]:
+def _details(counts: _Counts, scored: Sequence[str], seed: int) -> dict[str, float]:
     by_type = counts.strict.sum(axis=0)
     total = by_type.sum(axis=0)
     strict, fuzzy = (counts.hipe[:, regime].sum(axis=1) for regime in (STRICT, FUZZY))
@@ -148,7 +150,7 @@ def _details(counts: _Counts, known: Sequence[str], seed: int) -> dict[str, floa
     shares = {
         "precision": precision(total),
         "recall": recall(total),
-        **{f"f1 {kind}": value for kind, value in zip(known, f1(by_type), strict=True)},
+        **{f"f1 {kind}": value for kind, value in zip(scored, f1(by_type), strict=True)},
         "fuzzy f1": f1(fuzzy.sum(axis=0)),
         "fuzzy low": low,
         "fuzzy high": high,
@@ -190,15 +192,3 @@ def _summary(records: Sequence[Record]) -> dict[str, Any]:
             told["difference_interval"] = [first.details["difference low"], first.details["difference high"]]
             told["p"] = first.details["p"]
     return told | {"zero_shot": first.zero_shot}
-
-
-def _known_history(model: str) -> History:
-    if not is_hub_name(model):
-        existing_folder(model)
-    history = read_history(model)
-    if history is None:
-        raise UserError(
-            f"{model}: no swissxmod.json in the folder: which languages the model has seen is unknown, "
-            "so nothing can be said about zero-shot; fine-tune with `swissxmod finetune ner`"
-        )
-    return history

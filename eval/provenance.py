@@ -8,18 +8,45 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..files import content_hash
+from ..errors import UserError
+from ..files import content_hash, existing_folder
 from ..texts import HUB
-from ..xmod.checkpoints import History, languages_seen, model_hash
+from ..tokenizer.folders import is_hub_name
+from ..xmod.checkpoints import History, languages_seen, model_hash, read_history
 from .records import Provenance, hardware, versions
 
 
-def provenance(model: str, files: Sequence[str], history: History, step: str, seed: int, seconds: float) -> Provenance:
+def known_history(model: str, command: str) -> History:
+    """The history of a model.
+
+    Raises:
+        UserError: if it has none; ``command`` makes a model that has.
+    """
+    if not is_hub_name(model):
+        existing_folder(model)
+    history = read_history(model)
+    if history is None:
+        raise UserError(
+            f"{model}: no swissxmod.json in the folder: which languages the model has seen is unknown, "
+            f"so nothing can be said about zero-shot; fine-tune with `{command}`"
+        )
+    return history
+
+
+def provenance(
+    model: str,
+    files: Sequence[str],
+    history: History,
+    step: str,
+    seed: int,
+    seconds: float,
+    hash_of_model: str | None = None,
+) -> Provenance:
     """The provenance of a score, on the files given, of a model with the history given; ``step`` taught the task."""
     trained = [record for record in history if "precision" in record]
     return Provenance(
         model=Path(model).name,
-        model_hash=model_hash(model),
+        model_hash=hash_of_model or model_hash(model),
         data_hash=hashlib.sha256("".join(map(_data_hash, files)).encode()).hexdigest(),
         pretrained_on=languages_seen(history, "pretrain"),
         finetuned_on=languages_seen(history, step),

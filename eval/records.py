@@ -61,7 +61,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: Literal["ner", "word-alignment", "sentence-retrieval"]
+    task: Literal["ner", "stance", "word-alignment", "sentence-retrieval"]
     dataset: str
     split: str
     language: str
@@ -70,9 +70,9 @@ class Record(BaseModel):
     """The adapter that read the text, which may be another language's; None for a pair, where each has its own."""
     system: str
     """What was measured, such as "adapted" or "trunk"."""
-    metric: Literal["f1", "aer", "accuracy"]
-    """Entity F1 (strict, micro) or accuracy of retrieval in percent, higher is better; alignment error rate from 0 to
-    1, lower is better."""
+    metric: Literal["f1", "macro_f1", "aer", "accuracy"]
+    """Entity F1 (strict, micro), mean F1 of labels, or accuracy of retrieval in percent, higher is better; alignment
+    error rate from 0 to 1, lower is better."""
     score: float
     low: float
     high: float
@@ -86,6 +86,8 @@ class Record(BaseModel):
     """Sentences longer than the model's positions, read in overlapping windows."""
     dropped: int = Field(ge=0)
     """Words without a piece, which the model cannot see."""
+    cut: int = Field(default=0, ge=0)
+    """Texts longer than the model reads, cut at their end."""
     details: dict[str, float] = Field(default_factory=dict)
     """Further scores: precision, recall, F1 of each entity type, AER of each layer."""
     provenance: Provenance

@@ -181,6 +181,7 @@ class Page:
     records: list[Record]
     summary: list[str]
     ner: Group | None
+    stance: Group | None
     alignment: list[Group]
     retrieval: Group | None
     curves: list[Curve]
@@ -194,6 +195,7 @@ def build_page(settings: Report, records: list[Record], curves: dict[str, list[P
     """Sort records into tables and draw what can be drawn."""
     can_draw = charts.can_draw()
     ner = [record for record in records if record.task == "ner"]
+    stance = [record for record in records if record.task == "stance"]
     aligned = [record for record in records if record.task == "word-alignment"]
     retrieval = [record for record in records if record.task == "sentence-retrieval"]
     return Page(
@@ -203,6 +205,7 @@ def build_page(settings: Report, records: list[Record], curves: dict[str, list[P
         records=records,
         summary=wording.summary(records),
         ner=Group(_languages_together(ner)) if ner else None,
+        stance=Group(_languages_together(stance)) if stance else None,
         alignment=[
             _alignment_group(group, f"layers-{i}", can_draw=can_draw)
             for i, group in enumerate(wording.by_text(aligned))

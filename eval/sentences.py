@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..files import RESULTS, new_folder, refuse_used_folder
 from ..settings import EvalSentences
-from ..tasks.sentence_alignment import SentenceVectors, accuracy, read_sentences, retrieve, sentence_vectors
+from ..tasks.sentence_alignment import Search, accuracy, are_right, find_translations, read_sentences
 from ..tasks.word_alignment import load_encoder
 from ..xmod.checkpoints import read_history
 from ..xmod.languages import resolve_language
@@ -39,14 +38,12 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
     model, tokenizer = load_encoder(settings.model)
     pairs = read_sentences(settings.source, settings.target)
     names = [resolve_language(name, model.languages) for name in (settings.source_language, settings.target_language)]
-    sides = [
-        sentence_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(names)
-    ]
-    found = retrieve(sides[0].vectors, sides[1].vectors, pairs)
+    search = find_translations(model, tokenizer, list(zip(*pairs, strict=True)), names, settings.score)
+    found = are_right(search.found, pairs)
     files = [settings.source, settings.target]
     where = provenance(settings.model, files, history, "", settings.seed, perf_counter() - start)
     views = [("-".join(names), found), (">".join(names), found[:, :1]), (">".join(names[::-1]), found[:, 1:])]
-    records = [_sentence_record(hits, sides, language, settings, where) for language, hits in views]
+    records = [_sentence_record(hits, search, language, settings, where) for language, hits in views]
     with new_folder(out) as folder:
         write_records(folder / RESULTS, records)
     return {r.language: {"accuracy": r.score, "interval": [r.low, r.high]} for r in records}
@@ -54,7 +51,7 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
 
 def _sentence_record(
     hits: np.ndarray,
-    sides: Sequence[SentenceVectors],
+    search: Search,
     language: str,
     settings: EvalSentences,
     provenance: Provenance,
@@ -75,7 +72,7 @@ def _sentence_record(
         sentences=len(hits),
         clusters=len(hits),
         items=hits.size,
-        windowed=sum(side.windowed for side in sides),
-        dropped=sum(side.dropped for side in sides),
+        windowed=search.windowed,
+        dropped=search.dropped,
         provenance=provenance,
     )

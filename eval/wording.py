@@ -16,9 +16,14 @@ LANGUAGES = {
     "lld": "Ladin",
     "rm": "Romansh",
 }
-METRICS = {"f1": "F1", "aer": "AER", "accuracy": "accuracy"}
-TASKS = {"ner": "Named entities", "word-alignment": "Word alignment", "sentence-retrieval": "Sentence retrieval"}
-_DECIMALS = {"f1": 1, "aer": 3, "accuracy": 1}
+METRICS = {"f1": "F1", "macro_f1": "macro F1", "aer": "AER", "accuracy": "accuracy"}
+TASKS = {
+    "ner": "Named entities",
+    "stance": "Stance",
+    "word-alignment": "Word alignment",
+    "sentence-retrieval": "Sentence retrieval",
+}
+_DECIMALS = {"f1": 1, "macro_f1": 1, "aer": 3, "accuracy": 1}
 _BETWEEN = {">": " → ", "-": " – "}
 _DEV = {"dev", "devel", "development", "val", "valid", "validation"}
 # WikiNEuRal does not say "silver" in its name, but was annotated by machine (Tedeschi et al. 2021).
@@ -64,10 +69,12 @@ def summary(records: Sequence[Record]) -> list[str]:
     """What was found, a sentence or two for each tagger and for each text that was aligned or searched."""
     tagged = [record for record in records if record.task == "ner" and not record.by_other_adapter]
     systems = dict.fromkeys(record.system for record in tagged)
+    stances = [record for record in records if record.task == "stance"]
     aligned = [record for record in records if record.task == "word-alignment"]
     searched = [record for record in records if record.task == "sentence-retrieval" and ">" not in record.language]
     return [
         *(_ner_summary([r for r in tagged if r.system == system], several=len(systems) > 1) for system in systems),
+        *map(_stance_summary, by_text(stances)),
         *map(_alignment_summary, by_text(aligned)),
         *map(_retrieval_summary, by_text(searched)),
     ]
@@ -109,6 +116,14 @@ def _span(records: Sequence[Record]) -> str:
 def _alignment_summary(records: Sequence[Record]) -> str:
     name = language_name(records[0].language)
     return f"Aligning the words of {name}, the error rate (AER, lower is better) is {_side_by_side(records)}"
+
+
+def _stance_summary(records: Sequence[Record]) -> str:
+    name = language_name(records[0].language)
+    return (
+        f"Telling the stance of {records[0].sentences:,} comments in {name}, {data_name(records[0])}, the macro F1 "
+        f"(in percent) is {_side_by_side(records)}"
+    )
 
 
 def _retrieval_summary(records: Sequence[Record]) -> str:

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-import random
-import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 from transformers import (
     PreTrainedTokenizerFast,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
     set_seed,
 )
 
 from ..errors import UserError
-from ..files import existing_folder, read_json, refuse_used_folder
 from ..settings import FinetuneNer
-from ..tokenizer.folders import is_hub_name
-from ..xmod.adapters import PLANS, learned, train_only
-from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint, seed_folder
 from ..xmod.inference import (
     Pieces,
     count_dropped,
     count_windowed,
     cut_words,
-    pad_batch,
     run_pieces,
     window_size,
     windows,
@@ -45,16 +29,16 @@ from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForTokenClassification
 from ..xmod.packing import PackedBatch
-from ..xmod.training import TrainingPlan, dropout, precision_name, train
+from .best_epoch import BestEpoch
 from .conll import entity_types
 from .decoding import Decoder
+from .finetuning import Examples, dev_of, fit, load_head, sample, with_each_seed
 from .ner_data import read_tagged
 from .ner_scores import entity_counts, f1
 from .schemes import OUTSIDE, inside
 from .sentences import TaggedSentence
 
 STEP = "finetune ner"
-HEAD = ("classifier.",)
 
 
 @dataclass(frozen=True)
@@ -86,97 +70,30 @@ def finetune_ner(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
     Raises:
         UserError: for data or a model that cannot be used, or dev data of a language that is not trained on.
     """
-    refuse_used_folder(out)
-    if settings.seeds == 1:
-        return _finetune(settings, out)
-    each = [replace(settings, seed=seed, seeds=1) for seed in range(settings.seed, settings.seed + settings.seeds)]
-    return {seed_folder(one.seed): _finetune(one, Path(out) / seed_folder(one.seed)) for one in each}
+    return with_each_seed(settings, out, _finetune)
 
 
 def _finetune(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
-    data = {
-        name: _sample(read_tagged(path, settings), settings.sentences, settings.seed)
-        for name, path in settings.train.items()
-    }
+    def read(_: str, path: str) -> list[TaggedSentence]:
+        return read_tagged(path, settings)
+
+    data = {name: sample(read(name, path), settings.sentences, settings.seed) for name, path in settings.train.items()}
     types = sorted({kind for sentences in data.values() for kind in entity_types(sentences)})
     if not types:
         raise UserError("train: no entity in the training data")
     set_seed(settings.seed)
-    model, tokenizer = _tagger(settings.model, types)
-    data = by_adapter(data, model.languages)
-    dev = by_adapter(_dev_data(settings), model.languages)
-    if foreign := [language for language in dev if language not in data]:
-        raise UserError(f"dev: {', '.join(foreign)} is not trained on; choosing by it would spoil its zero-shot score")
-    dataset = TaggedPieces(data, model, tokenizer)
-    parts = train_only(model, PLANS["task" if settings.freeze else "full"])
-    best = BestEpoch(tokenizer, dev)
-    with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):
-        plan = TrainingPlan.of(
-            settings, steps=settings.epochs * -(-len(dataset) // settings.batch_size), title="finetune ner"
-        )
-        curve = train(model, dataset, dataset.collate, plan, Path(work), [best]).curve
-    best.restore(model)
-    record = {
-        "step": STEP,
-        "languages": list(data),
-        "sentences": {language: len(sentences) for language, sentences in data.items()},
-        "windowed": dataset.windowed,
-        **learned(parts),
-        "epochs": best.scores,
-        "kept_epoch": best.kept,
-        "precision": precision_name(settings.precision),
-        "seed": settings.seed,
-    }
-    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
-    return {key: record[key] for key in ("sentences", "windowed", "epochs", "kept_epoch")} | {"parameters": parts}
-
-
-def _tagger(source: str, types: list[str]) -> tuple[XmodForTokenClassification, PreTrainedTokenizerFast]:
     labels = [OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in "BI")]
-    _check_head(source, labels)
-    names = dict(enumerate(labels))
-    return load_with_tokenizer(
-        XmodForTokenClassification,
-        source,
-        new_parts=HEAD,
-        id2label=names,
-        label2id={label: number for number, label in names.items()},
-    )
+    model, tokenizer = load_head(XmodForTokenClassification, settings.model, labels)
+    data = by_adapter(data, model.languages)
+    dev = dev_of(settings, read, data, model.languages)
+    examples = TaggedPieces(data, model, tokenizer)
+    best = BestEpoch("F1", lambda: {name: dev_f1(model, tokenizer, part, name) for name, part in dev.items()})
+    told = {"sentences": {name: len(sentences) for name, sentences in data.items()}, "windowed": examples.windowed}
+    record = {"step": STEP, "languages": list(data), **told}
+    return told | fit(settings, out, model, tokenizer, examples, best, record)
 
 
-def _check_head(source: str, labels: list[str]) -> None:
-    """Refuse to go on from a tagger of other labels, or from one of which nobody knows what it was trained on."""
-    if is_hub_name(source):
-        return
-    config = read_json(existing_folder(source) / "config.json")
-    if "XmodForTokenClassification" not in (config.get("architectures") or []):
-        return
-    if read_history(source) is None:
-        raise UserError(
-            f"{source}: a tagger without swissxmod.json: which languages it was trained on is unknown, so no score of "
-            "what comes of it could be called zero-shot; start from the model it was made from"
-        )
-    if set(config.get("label2id", {})) != set(labels):
-        raise UserError(
-            f"{source}: a tagger of the labels {', '.join(config.get('label2id', {}))}; the training data has "
-            f"{', '.join(labels)}; start from the model it was made from"
-        )
-
-
-def _sample(sentences: list[TaggedSentence], count: int | None, seed: int) -> list[TaggedSentence]:
-    if count is None or count >= len(sentences):
-        return sentences
-    return random.Random(seed).sample(sentences, count)
-
-
-def _dev_data(settings: FinetuneNer) -> dict[str, list[TaggedSentence]]:
-    return {
-        name: _sample(read_tagged(path, settings), settings.dev_sentences, settings.seed)
-        for name, path in settings.dev.items()
-    }
-
-
-class TaggedPieces(Dataset[dict[str, Any]]):
+class TaggedPieces(Examples):
     """Training examples: windows of pieces, the first piece of each word labelled in exactly one of them."""
 
     def __init__(
@@ -185,8 +102,8 @@ class TaggedPieces(Dataset[dict[str, Any]]):
         model: XmodForTokenClassification,
         tokenizer: PreTrainedTokenizerFast,
     ) -> None:
+        super().__init__(tokenizer.pad_token_id, IGNORED)
         self.tokenizer = tokenizer
-        self.examples: list[dict[str, Any]] = []
         self.windowed = 0
         for language, sentences in data.items():
             number = model.language_id(language)
@@ -207,58 +124,6 @@ class TaggedPieces(Dataset[dict[str, Any]]):
             if any(label != IGNORED for label in kept):
                 ids = [begin, *pieces.ids[part.start : part.stop], end]
                 self.examples.append({"ids": ids, "labels": [IGNORED, *kept, IGNORED], "language": language})
-
-    def __len__(self) -> int:
-        """Number of windows."""
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Ids and labels of a window, special pieces included, and its adapter."""
-        return self.examples[index]
-
-    def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Pad examples to a batch."""
-        ids, mask = pad_batch([example["ids"] for example in examples], self.tokenizer.pad_token_id)
-        labels, _ = pad_batch([example["labels"] for example in examples], IGNORED)
-        lang_ids = torch.tensor([example["language"] for example in examples])
-        return {"input_ids": ids, "attention_mask": mask, "labels": labels, "lang_ids": lang_ids}
-
-
-class BestEpoch(TrainerCallback):
-    """Measures the model after every epoch and keeps the weights of the best."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, dev: dict[str, list[TaggedSentence]]) -> None:
-        self.tokenizer = tokenizer
-        self.dev = dev
-        self.scores: list[dict[str, float]] = []
-        self.kept: int | None = None
-        self.weights: dict[str, Tensor] = {}
-
-    def on_epoch_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        model: XmodForTokenClassification,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> None:
-        """Score, and remember the weights if no epoch was better."""
-        if not self.dev:
-            return
-        scores = {language: dev_f1(model, self.tokenizer, data, language) for language, data in self.dev.items()}
-        scores["mean"] = round(sum(scores.values()) / len(scores), 2)
-        model.train()
-        if self.kept is None or scores["mean"] > self.scores[self.kept - 1]["mean"]:
-            self.kept = len(self.scores) + 1
-            learned = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-            self.weights = copy.deepcopy(learned)
-        self.scores.append(scores)
-        told = ", ".join(f"{language} {score}" for language, score in scores.items())
-        tqdm.write(f"epoch {len(self.scores)}: dev F1 {told}", file=sys.stderr)
-
-    def restore(self, model: XmodForTokenClassification) -> None:
-        """Give ``model`` the weights of the best epoch."""
-        model.load_state_dict(self.weights, strict=False)
 
 
 def model_types(model: XmodForTokenClassification) -> list[str]:

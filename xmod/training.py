@@ -33,11 +33,11 @@ from transformers.trainer_callback import PrinterCallback
 from ..errors import UserError, first_line
 from ..files import free_space, read_json, tells_full_disk
 from ..processes import is_main, world_size
-from ..settings import FinetuneAlignment, FinetuneNer, Monitor, Precision, Pretrain
+from ..settings import FinetuneAlignment, Monitor, Precision, Pretrain, TaskTraining
 from . import spread
 
 ExampleT = TypeVar("ExampleT")
-TrainingSettings = Pretrain | FinetuneNer | FinetuneAlignment
+TrainingSettings = Pretrain | TaskTraining | FinetuneAlignment
 MONITOR_LOGS = "tensorboard"
 """Folder for TensorBoard in the work folder."""
 MEAN = "bits"

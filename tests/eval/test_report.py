@@ -51,6 +51,12 @@ def retrieval(language: str = "de_CH-rm_CH", score: float = 80.0, **changes: Any
     return _record(fields, 2.5, {"dataset": "dermit", "finetuned_on": [], **changes})
 
 
+def stance(language: str = "de", score: float = 76.3, **changes: Any) -> Record:
+    """Make a record of stances."""
+    fields = {"task": "stance", "metric": "macro_f1", "language": language, "score": score}
+    return _record(fields, 4.0, {"dataset": "x-stance", **changes})
+
+
 def _record(fields: dict[str, Any], half_width: float, changes: dict[str, Any]) -> Record:
     provenance = PROVENANCE | {key: value for key, value in changes.items() if key in PROVENANCE}
     common = {
@@ -167,6 +173,19 @@ def test_another_adapter_stands_beside_the_own_and_not_in_the_summary(report: An
         "Romansh (rm_CH)", "adapted, adapter de_CH", "12.3"
     )
     assert "50.4 (95%" in page.text and "12.3 (95%" not in page.text
+
+
+def test_stances_stand_beside_their_baselines(report: Any) -> None:
+    page = report(stance(cut=7), stance(score=33.3, system="majority"), stance("it", 60.0))
+    assert page.row("German (de)", "adapted", "76.3") == [
+        *["German (de)", "adapted", "76.3", "72.3–80.3", "trained on", "120", "40"]
+    ]
+    assert page.row("German (de)", "majority", "33.3") and page.row("Italian (it)", "adapted", "60.0")[4] == "zero-shot"
+    assert (
+        "Telling the stance of 120 comments in German (de), x-stance (test), the macro F1 (in percent) is" in page.text
+    )
+    assert page.row("Stance", "x-stance (test)", "German (de)", "adapted")[-1] == "7"
+    assert "For or against" not in report(ner()).text
 
 
 def test_only_a_zero_shot_score_is_called_so(report: Any) -> None:
@@ -308,10 +327,10 @@ def test_notes_provenance_and_command_are_shown(report: Any) -> None:
 
 
 def test_windowed_and_dropped_are_counted_or_none(report: Any) -> None:
-    assert "Windowed sentences: none. Dropped words: none." in report(ner()).text
+    assert "Windowed sentences: none. Dropped words: none. Cut texts: none." in report(ner()).text
     page = report(ner(windowed=2), ner("rm_CH", dropped=1234))
-    assert page.row("Named entities", "names (test)", "German (de_CH)")[-2:] == ["2", "none"]
-    assert page.row("Named entities", "names (test)", "Romansh (rm_CH)")[-2:] == ["none", "1,234"]
+    assert page.row("Named entities", "names (test)", "German (de_CH)")[-3:] == ["2", "none", "none"]
+    assert page.row("Named entities", "names (test)", "Romansh (rm_CH)")[-3:] == ["none", "1,234", "none"]
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def settings(model: Path, pairs: str, **changes: object) -> FinetuneAlignment:
-    common = {"layer": 1, "batch_size": 8, "neighbours": 4, "learning_rate": 3e-3}
-    return FinetuneAlignment(model=str(model), parallel={"de-rm": pairs}, **{**common, **changes})
+    common = {"parallel": {"de-rm": pairs}, "layer": 1, "batch_size": 8, "neighbours": 4, "learning_rate": 3e-3}
+    return FinetuneAlignment(model=str(model), **{**common, **changes})
 
 
 def test_pairs_alone_teach_words_and_sentences_to_find_each_other(

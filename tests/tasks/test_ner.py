@@ -76,6 +76,21 @@ def test_other_adapters_of_a_language_that_is_not_tested_are_refused(tagger: Pat
         evaluate_ner(settings, tmp_path / "scores")
 
 
+def test_only_the_types_asked_for_are_scored(model_folder: Path, tmp_path: Path) -> None:
+    sentences = "in\tO\nChur\tB-LOC\n\nvon\tO\nAnna\tB-PER\n\n"
+    (tmp_path / "a.conll").write_text(sentences * 8)
+    data = {"de": str(tmp_path / "a.conll")}
+    finetune_ner(FinetuneNer(model=str(model_folder), train=data, epochs=2), tmp_path / "ner")
+    items = {}
+    for name, only in (("all", []), ("one", ["PER"])):
+        evaluate_ner(EvalNer(model=str(tmp_path / "ner"), data=data, only=only), tmp_path / name)
+        (record,) = read_records(tmp_path / name / "results.jsonl")
+        items[name] = record.items, sorted(key for key in record.details if key.startswith("f1 "))
+    assert items == {"all": (16, ["f1 LOC", "f1 PER"]), "one": (8, ["f1 PER"])}
+    with pytest.raises(UserError, match=r"only: DATE are not the model's types \(LOC, PER\)"):
+        evaluate_ner(EvalNer(model=str(tmp_path / "ner"), data=data, only=["DATE"]), tmp_path / "no")
+
+
 def test_names_in_lower_case_can_be_left_out(tagger: Path, tmp_path: Path) -> None:
     """The tiny tagger finds every place, here also those that are written in lower case and those that are none."""
     (tmp_path / "a.conll").write_text("in\tO\nChur\tB-LOC\n\nin\tO\ncuira\tB-LOC\n\nin\tO\nchur\tO\n")
@@ -197,7 +212,7 @@ def test_training_again_adds_to_what_was_seen(tagger: Path, tmp_path: Path) -> N
     evaluate_ner(EvalNer(model=str(tmp_path / "out"), data={"de": data, "rm": data}), tmp_path / "scores")
     assert [record.zero_shot for record in read_records(tmp_path / "scores" / "results.jsonl")] == [False, True]
     (tmp_path / "other.conll").write_text("Anna\tB-PER\n")
-    with pytest.raises(UserError, match=r"a tagger of the labels B-LOC, I-LOC, O; the training data has O, B-PER"):
+    with pytest.raises(UserError, match=r"a model for the labels B-LOC, I-LOC, O; the training data has O, B-PER"):
         finetune_ner(
             FinetuneNer(model=str(tagger), train={"it": str(tmp_path / "other.conll")}, epochs=1), tmp_path / "no"
         )

@@ -8,9 +8,21 @@ import torch
 import transformers
 
 from swissxmod import UserError
+from swissxmod.cli import main
 from swissxmod.tasks import sentence_alignment
-from swissxmod.tasks.sentence_alignment import accuracy, nearest, read_sentences, retrieve, sentence_vectors
+from swissxmod.tasks.sentence_alignment import (
+    accuracy,
+    are_right,
+    bert_scores,
+    find_translations,
+    read_sentences,
+    retrieve,
+)
 from swissxmod.tasks.word_alignment import load_encoder
+
+
+def right(source: torch.Tensor, target: torch.Tensor, pairs: list[tuple[str, str]]) -> list[list[bool]]:
+    return are_right(retrieve(source, target), pairs).tolist()
 
 
 def test_retrieval_by_hand() -> None:
@@ -18,27 +30,43 @@ def test_retrieval_by_hand() -> None:
     # both source sentences find theirs. Only directions count: by the product the second source would find the first.
     source = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     target = torch.tensor([[10.0, 20.0], [0.0, 0.1]])
-    found = retrieve(source, target, [("a", "x"), ("b", "y")])
-    assert found.tolist() == [[True, False], [True, True]]
+    assert right(source, target, [("a", "x"), ("b", "y")]) == [[True, False], [True, True]]
+    assert retrieve(source, target).score == pytest.approx([0.2**0.5, 1])
 
 
 def test_any_line_of_the_same_text_is_right() -> None:
     vectors = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    right, wrong = [True, True], [False, False]
-    assert retrieve(vectors, vectors, [("a", "x"), ("b", "y"), ("c", "z")]).tolist() == [right, wrong, right]
+    both, neither = [True, True], [False, False]
+    assert right(vectors, vectors, [("a", "x"), ("b", "y"), ("c", "z")]) == [both, neither, both]
     # The second source finds the first target, the same text as its own; the second target finds "a", not "b".
-    assert retrieve(vectors, vectors, [("a", "x"), ("b", "x"), ("c", "z")]).tolist() == [right, [True, False], right]
+    assert right(vectors, vectors, [("a", "x"), ("b", "x"), ("c", "z")]) == [both, [True, False], both]
 
 
 def test_the_first_of_equals_is_found() -> None:
-    assert nearest(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0], [2.0, 0.0], [3.0, 0.0]])).tolist() == [1]
+    found = retrieve(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0], [2.0, 0.0], [3.0, 0.0]]))
+    assert found.there.tolist() == [1]
 
 
+def test_the_margin_takes_away_what_is_similar_to_all() -> None:
+    """The first target is a hub, a little nearer to every source than its translation is."""
+    source = torch.cat([torch.eye(6), torch.zeros(6, 6)], dim=1)
+    hub = torch.cat([torch.ones(1, 6), torch.zeros(1, 6)], dim=1)  # cosine 0.408 with all
+    own = torch.cat([0.4 * torch.eye(6), 0.84**0.5 * torch.eye(6)], dim=1)  # 0.4 with one
+    target = torch.cat([hub, own])
+    plain, margin = retrieve(source, target), retrieve(source, target, margin=True)
+    assert plain.there.tolist() == [0] * 6 and margin.there.tolist() == [1, 2, 3, 4, 5, 6]
+    # 0.4, beside the mean of the four nearest: of a source (0.408 + 0.4) / 4, of a target 0.4 / 4.
+    assert margin.score == pytest.approx([0.4 / (((6**-0.5 + 0.4) / 4 + 0.1) / 2)] * 6)
+    assert margin.back.tolist()[1:] == list(range(6))
+
+
+@pytest.mark.parametrize("margin", [False, True])
 @pytest.mark.parametrize("cells", [1, 40, 2**24])
-def test_a_few_rows_at_a_time_find_the_same(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    queries, candidates = torch.randn(23, 8), torch.randn(17, 8)
-    by_numpy = queries.numpy() @ (candidates / candidates.norm(dim=1, keepdim=True)).numpy().T
-    similarity, held = sentence_alignment.similarity, []
+def test_a_few_rows_at_a_time_find_the_same(cells: int, margin: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    queries, candidates = torch.randn(23, 8, generator=generator), torch.randn(17, 8, generator=generator)
+    expected, held = retrieve(queries, candidates, margin=margin), []
+    similarity = sentence_alignment.similarity
 
     def watched(*sides: torch.Tensor) -> np.ndarray:
         found = similarity(*sides)
@@ -47,8 +75,29 @@ def test_a_few_rows_at_a_time_find_the_same(cells: int, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(sentence_alignment, "CELLS", cells)
     monkeypatch.setattr(sentence_alignment, "similarity", watched)
-    assert nearest(queries, candidates).tolist() == by_numpy.argmax(axis=1).tolist()
-    assert sum(held) == 23 * 17 and max(held) <= max(17, cells)
+    found = retrieve(queries, candidates, margin=margin)
+    assert all((mine == other).all() for mine, other in zip(found[:2], expected[:2], strict=True))
+    assert sum(held) == 2 * 23 * 17 * (1 + margin) and max(held) <= max(23, cells)
+
+
+def bert_score(source: torch.Tensor, target: torch.Tensor) -> float:
+    """By its definition, for one pair."""
+    cosines = torch.nn.functional.normalize(source) @ torch.nn.functional.normalize(target).T
+    precision, recall = cosines.amax(dim=1).mean().item(), cosines.amax(dim=0).mean().item()
+    return 2 * precision * recall / (precision + recall)
+
+
+@pytest.mark.parametrize("cells", [1, 60, 2**24])
+def test_bert_scores_of_all_are_those_of_each_pair(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentence_alignment, "CELLS", cells)
+    generator = torch.Generator().manual_seed(1)
+    sides = [[torch.rand(length, 8, generator=generator) for length in lengths] for lengths in ((3, 1, 5), (2, 4))]
+    expected = [[bert_score(source, target) for target in sides[1]] for source in sides[0]]
+    np.testing.assert_allclose(bert_scores(*sides), expected, rtol=1e-5)
+    empty = torch.zeros(0, 8)
+    found = bert_scores([empty, *sides[0]], [sides[1][0], empty, sides[1][1]])
+    np.testing.assert_allclose(found, [[0, 0, 0], *([a, 0, b] for a, b in expected)], rtol=1e-5)
+    assert bert_scores([empty], [empty]).tolist() == [[0]]
 
 
 def test_accuracy_is_of_sums() -> None:
@@ -56,26 +105,47 @@ def test_accuracy_is_of_sums() -> None:
     assert accuracy(np.array([[0, 2], [2, 2]])).tolist() == [0, 1]
 
 
-def test_vectors_are_the_mean_over_all_that_is_no_padding(model_folder: Path) -> None:
+def test_sentences_are_compared_by_the_mean_over_all_that_is_no_padding(model_folder: Path) -> None:
     model, tokenizer = load_encoder(str(model_folder))
-    sentences = ["La vischnanca da Cuira.", "Oui.", "Ella ha ditg: na."]
-    found = sentence_vectors(model, tokenizer, sentences, "rm")
-    assert (found.windowed, found.dropped) == (0, 0)
+    sides = ["La vischnanca da Cuira.", "Oui.", "Ella ha ditg: na."], ["La punt.", "Na."]
     reference = transformers.XmodModel.from_pretrained(model_folder, add_pooling_layer=False).eval()
-    batch = tokenizer(sentences, padding=True, return_tensors="pt")
-    with torch.no_grad():
-        output = reference(**batch, lang_ids=torch.full((3,), 3), output_hidden_states=True)
-    weights = batch["attention_mask"][..., None].float()
     for layer in (-1, 1):
-        expected = (output.hidden_states[layer] * weights).sum(dim=1) / weights.sum(dim=1)
-        vectors = sentence_vectors(model, tokenizer, sentences, "rm", layer=layer).vectors
-        torch.testing.assert_close(vectors, expected, atol=1e-5, rtol=0)
+        means = []
+        for texts in sides:
+            batch = tokenizer(texts, padding=True, return_tensors="pt")
+            with torch.no_grad():
+                output = reference(**batch, lang_ids=torch.full((len(texts),), 3), output_hidden_states=True)
+            weights = batch["attention_mask"][..., None].float()
+            means.append((output.hidden_states[layer] * weights).sum(dim=1) / weights.sum(dim=1))
+        search = find_translations(model, tokenizer, sides, ("rm", "rm"), layer=layer)
+        expected = retrieve(*means)
+        assert search.found.there.tolist() == expected.there.tolist()
+        assert search.found.score == pytest.approx(expected.score, abs=1e-5)
+        assert (search.windowed, search.dropped) == (0, 0)
 
 
-def test_what_could_not_be_read_at_once_is_counted(model_folder: Path) -> None:
+@pytest.mark.parametrize("score", ["cosine", "margin", "bertscore"])
+def test_a_sentence_finds_itself_and_what_could_not_be_read_is_counted(model_folder: Path, score: str) -> None:
     model, tokenizer = load_encoder(str(model_folder))
-    found = sentence_vectors(model, tokenizer, ["Gemeinde " * 60, "Die \u200b Brücke"], "de")
-    assert (found.vectors.shape, found.windowed, found.dropped) == ((2, 32), 1, 1)
+    texts = ["Gemeinde " * 60, "Die \u200b Brücke", "la vischnanca"]
+    search = find_translations(model, tokenizer, (texts, texts[::-1]), ("de", "de"), score)
+    assert search.found.there.tolist() == search.found.back.tolist() == [2, 1, 0]
+    assert (search.windowed, search.dropped) == (2, 2)
+
+
+def test_pairs_are_mined_from_the_command_line(model_folder: Path, tmp_path: Path) -> None:
+    lines = ["la vischnanca da Cuira", "ina punt nova", "", "il chantun Grischun", "ina punt nova"]
+    (tmp_path / "a").write_text("\n".join(lines) + "\n")
+    (tmp_path / "b").write_text("ina punt\tnova\nla vischnanca da Cuira\ntut auter\n")
+    words = ["align", "sentences", "--model", str(model_folder), "--source", str(tmp_path / "a")]
+    words += ["--target", str(tmp_path / "b"), "--source-language", "rm", "--target-language", "rm"]
+    words += ["--score", "cosine", "--threshold", "0.999", "--out", str(tmp_path / "pairs.tsv")]
+    assert main(words) == 0
+    rows = [line.split("\t") for line in (tmp_path / "pairs.tsv").read_text().splitlines()]
+    assert sorted(rows) == [["1.0000", text, text] for text in ("ina punt nova", "la vischnanca da Cuira")]
+    (tmp_path / "b").write_text("\n\n")
+    assert main([*words[:-1], str(tmp_path / "other.tsv")]) == 2
+    assert not (tmp_path / "other.tsv").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,135 @@
+"""Measuring stance detection: macro F1 with its interval, of a model and of the baselines it must beat."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..files import RESULTS, content_hash, new_folder, refuse_used_folder
+from ..settings import EvalStance
+from ..tasks.stance import STEP, Comment, detect_stance, label_numbers, read_comments
+from ..tasks.stance_scores import confusion, label_f1, macro_f1
+from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed
+from ..xmod.languages import by_adapter
+from ..xmod.modeling import XmodForSequenceClassification
+from .baselines import Baseline, majority, tfidf
+from .intervals import bootstrap_interval, by_cluster
+from .provenance import known_history, provenance
+from .records import Provenance, Record, percent, write_records
+
+
+def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
+    """Measure a stance detector in every language given, each with its own adapter, and write the records.
+
+    Comments that say which setting they test (x-stance: new comments, new questions, new topics) are scored apart. The
+    interval is a bootstrap over questions.
+
+    Args:
+        settings: the model, the data, and the data that baselines learn from.
+        out: folder to make, with ``results.jsonl``.
+
+    Returns:
+        macro F1 in percent and its interval, by language and setting, of the model (each seed) and of the baselines.
+
+    Raises:
+        UserError: for a model without a history (what it has seen is then unknown), data that cannot be read, labels
+            that the model does not know, or a language that it does not have.
+    """
+    refuse_used_folder(out)
+    models = of_each_seed(settings.model)
+    records = [record for model in models for record in _measured(model, settings)]
+    records += list(_baselines(settings))
+    with new_folder(out) as folder:
+        write_records(folder / RESULTS, records)
+    told: dict[str, Any] = {}
+    for record in records:
+        name = record.language if record.dataset == settings.dataset else f"{record.language}, {record.dataset}"
+        seed = record.provenance.train_seed
+        system = record.system if seed is None or len(models) == 1 else f"{record.system}, seed {seed}"
+        told.setdefault(name, {})[system] = {
+            "macro_f1": record.score,
+            "interval": [record.low, record.high],
+            "zero_shot": record.zero_shot,
+        }
+    return told
+
+
+def _measured(source: str, settings: EvalStance) -> Iterator[Record]:
+    history = known_history(source, "swissxmod finetune stance")
+    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, source)
+    for language, path in by_adapter(settings.data, model.languages).items():
+        items = read_comments(path, language, labelled=True)
+        gold = label_numbers(model, items)
+        start = perf_counter()
+        stances = detect_stance(model, tokenizer, items, language)
+        labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
+        counts = confusion(gold, stances.probabilities.argmax(axis=1), len(labels))
+        origin = provenance(source, [path], history, STEP, settings.seed, perf_counter() - start)
+        yield from _records(items, counts, labels, language, settings, settings.system, stances.cut, origin)
+
+
+def _baselines(settings: EvalStance) -> Iterator[Record]:
+    """What a constant answer reaches, and what counting words does, learned from the same comments."""
+    train = {name: read_comments(path, name, labelled=True) for name, path in settings.baseline_train.items()}
+    learned = [item for items in train.values() for item in items]
+    baselines: Mapping[str, Baseline] = {"majority": majority(learned), "TF-IDF": tfidf(learned)} if learned else {}
+    labels = sorted({str(item.label) for item in learned})
+    history: History = [{"step": STEP, "languages": list(train)}]
+    files = hashlib.sha256("".join(map(content_hash, settings.baseline_train.values())).encode()).hexdigest()
+    for name, predict in baselines.items():
+        for language, path in settings.data.items():
+            items = read_comments(path, language, labelled=True)
+            if strange := {str(item.label) for item in items} - set(labels):
+                known = ", ".join(labels)
+                raise UserError(f"{path}: labels {', '.join(sorted(strange))} are not in baseline_train ({known})")
+            start = perf_counter()
+            found = np.array([labels.index(label) for label in predict(items)])
+            seconds = perf_counter() - start
+            gold = np.array([labels.index(str(item.label)) for item in items])
+            origin = provenance(name, [path], history, STEP, settings.seed, seconds, files)
+            yield from _records(items, confusion(gold, found, len(labels)), labels, language, settings, name, 0, origin)
+
+
+def _records(
+    items: Sequence[Comment],
+    counts: np.ndarray,
+    labels: Sequence[str],
+    language: str,
+    settings: EvalStance,
+    system: str,
+    cut: int,
+    origin: Provenance,
+) -> Iterator[Record]:
+    """A record of each setting that the comments name."""
+    for setting in dict.fromkeys(item.setting for item in items):
+        mine = [i for i, item in enumerate(items) if item.setting == setting]
+        clusters = by_cluster(counts[mine], [items[i].question for i in mine])
+        total = clusters.sum(axis=0)
+        low, high = bootstrap_interval(clusters, macro_f1, seed=settings.seed)
+        by_label = zip(labels, label_f1(total), strict=True)
+        yield Record(
+            task="stance",
+            dataset=f"{settings.dataset}, {setting}" if setting else settings.dataset,
+            split=settings.split,
+            language=language,
+            adapter=language,
+            system=system,
+            metric="macro_f1",
+            score=percent(macro_f1(total)),
+            low=percent(low),
+            high=percent(high),
+            sentences=len(mine),
+            clusters=len(clusters),
+            items=len(mine),
+            windowed=0,
+            dropped=0,
+            cut=cut,
+            details={f"f1 {label}": percent(value) for label, value in by_label if not np.isnan(value)},
+            provenance=origin,
+        )

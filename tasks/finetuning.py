@@ -1,0 +1,167 @@
+"""What fine-tuning for any task has in common: data of several languages, a new head, the best epoch, seeds."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerFast
+
+from ..errors import UserError
+from ..files import existing_folder, read_json, refuse_used_folder
+from ..settings import TaskTraining
+from ..tokenizer.folders import is_hub_name
+from ..xmod.adapters import PLANS, learned, train_only
+from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint, seed_folder
+from ..xmod.inference import pad_batch
+from ..xmod.languages import by_adapter
+from ..xmod.modeling import XmodPreTrainedModel
+from ..xmod.training import TrainingPlan, dropout, precision_name, train
+from .best_epoch import BestEpoch
+
+HEAD = ("classifier.",)
+ItemT = TypeVar("ItemT")
+ModelT = TypeVar("ModelT", bound=XmodPreTrainedModel)
+SettingsT = TypeVar("SettingsT", bound=TaskTraining)
+
+
+def with_each_seed(
+    settings: SettingsT, out: str | Path, finetune: Callable[[SettingsT, str | Path], dict[str, Any]]
+) -> dict[str, Any]:
+    """Fine-tune once, or once with each of several seeds: then a folder in ``out`` each, there as soon as it is done.
+
+    Raises:
+        UserError: if ``out`` is in use.
+    """
+    refuse_used_folder(out)
+    if settings.seeds == 1:
+        return finetune(settings, out)
+    each = [replace(settings, seed=seed, seeds=1) for seed in range(settings.seed, settings.seed + settings.seeds)]
+    return {seed_folder(one.seed): finetune(one, Path(out) / seed_folder(one.seed)) for one in each}
+
+
+def load_head(model_class: type[ModelT], source: str, labels: Sequence[str]) -> tuple[ModelT, PreTrainedTokenizerFast]:
+    """A model with a head for the labels: its own if it has one for just these, else a new one.
+
+    Raises:
+        UserError: for a model with a head for other labels, or with one of which nobody knows what it was trained on.
+    """
+    if not is_hub_name(source):
+        _check_head(source, model_class.__name__, labels)
+    names = dict(enumerate(labels))
+    numbers = {label: number for number, label in names.items()}
+    return load_with_tokenizer(model_class, source, new_parts=HEAD, id2label=names, label2id=numbers)
+
+
+def _check_head(source: str, architecture: str, labels: Sequence[str]) -> None:
+    config = read_json(existing_folder(source) / "config.json")
+    if architecture not in (config.get("architectures") or []):
+        return
+    if read_history(source) is None:
+        raise UserError(
+            f"{source}: a fine-tuned model without swissxmod.json: which languages it was trained on is unknown, so no "
+            "score of what comes of it could be called zero-shot; start from the model it was made from"
+        )
+    if set(config.get("label2id", {})) != set(labels):
+        raise UserError(
+            f"{source}: a model for the labels {', '.join(config.get('label2id', {}))}; the training data has "
+            f"{', '.join(labels)}; start from the model it was made from"
+        )
+
+
+def sample(items: list[ItemT], count: int | None, seed: int) -> list[ItemT]:
+    """A seeded sample, or all of them if there are no more."""
+    return items if count is None or count >= len(items) else random.Random(seed).sample(items, count)
+
+
+def dev_of(
+    settings: TaskTraining, read: Callable[[str, str], list[ItemT]], trained: Mapping[str, object], known: Sequence[str]
+) -> dict[str, list[ItemT]]:
+    """Development data under the adapters of their languages.
+
+    Args:
+        settings: where it is.
+        read: reads what a path has of a language.
+        trained: adapters of the languages that are trained on.
+        known: all adapters.
+
+    Raises:
+        UserError: for a language that is not trained on.
+    """
+    dev = {name: sample(read(name, path), settings.dev_sentences, settings.seed) for name, path in settings.dev.items()}
+    dev = by_adapter(dev, known)
+    if foreign := [language for language in dev if language not in trained]:
+        raise UserError(f"dev: {', '.join(foreign)} is not trained on; choosing by it would spoil its zero-shot score")
+    return dev
+
+
+class Examples(Dataset[dict[str, Any]]):
+    """Training examples: ids with the special pieces, labels (one for each id, or one for all), and an adapter."""
+
+    def __init__(self, padding_id: int, padding_label: int) -> None:
+        self.padding_id = padding_id
+        self.padding_label = padding_label
+        self.examples: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Ids, labels and the number of the adapter."""
+        return self.examples[index]
+
+    def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Pad examples to a batch."""
+        ids, mask = pad_batch([example["ids"] for example in examples], self.padding_id)
+        labels = [example["labels"] for example in examples]
+        padded = pad_batch(labels, self.padding_label)[0] if isinstance(labels[0], list) else torch.tensor(labels)
+        lang_ids = torch.tensor([example["language"] for example in examples])
+        return {"input_ids": ids, "attention_mask": mask, "labels": padded, "lang_ids": lang_ids}
+
+
+def fit(
+    settings: TaskTraining,
+    out: str | Path,
+    model: XmodPreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    examples: Examples,
+    best: BestEpoch,
+    record: dict[str, Any],
+) -> dict[str, Any]:
+    """Train, take the best epoch, and write the model.
+
+    Args:
+        settings: how to train.
+        out: folder to make.
+        model: with its new head.
+        tokenizer: of the model.
+        examples: to learn from.
+        best: measures the epochs.
+        record: what the model's history shall say besides what is the same for every task.
+
+    Returns:
+        scores of the epochs, the one that was kept, and how many parameters learned.
+    """
+    parts = train_only(model, PLANS["task" if settings.freeze else "full"])
+    steps = settings.epochs * -(-len(examples) // settings.batch_size)
+    with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):
+        plan = TrainingPlan.of(settings, steps=steps, title=record["step"])
+        curve = train(model, examples, examples.collate, plan, Path(work), [best]).curve
+    best.restore(model)
+    record |= {
+        **learned(parts),
+        "epochs": best.scores,
+        "kept_epoch": best.kept,
+        "precision": precision_name(settings.precision),
+        "seed": settings.seed,
+    }
+    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
+    return {"epochs": best.scores, "kept_epoch": best.kept, "parameters": parts}

@@ -1,0 +1,267 @@
+"""Stance detection: is a comment for or against what a question asks? Any other labels work as well.
+
+x-stance (Vamvas and Sennrich 2020) is read as it is published: objects with "question", "comment", "label", "language",
+and in its test files "test_set", the setting that they belong to (new comments, new questions, new topics).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast, set_seed
+
+from ..errors import UserError
+from ..files import new_file
+from ..settings import FinetuneStance, PredictStance
+from ..texts import HUB, batched, hub_rows, read_objects
+from ..xmod.checkpoints import load_with_tokenizer
+from ..xmod.inference import token_budget
+from ..xmod.inputs import IGNORED
+from ..xmod.languages import by_adapter, same_language
+from ..xmod.modeling import XmodForSequenceClassification
+from ..xmod.packing import pack_rows
+from .best_epoch import BestEpoch
+from .finetuning import Examples, dev_of, fit, load_head, sample, with_each_seed
+from .stance_scores import confusion, macro_f1
+
+STEP = "finetune stance"
+QUESTION, COMMENT, LABEL, LANGUAGE, SETTING = "question", "comment", "label", "language", "test_set"
+LONGEST = "stance_longest"
+"""What a config calls the number of pieces that the model was trained to read."""
+CHUNK = 4096
+"""Comments that are read together; memory does not grow with their number."""
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on a question."""
+
+    question: str
+    comment: str
+    label: str | None = None
+    setting: str = ""
+    """What it tests, where the data says so."""
+
+
+@dataclass(frozen=True)
+class Stances:
+    """What a model says of comments."""
+
+    probabilities: np.ndarray
+    """Of each label, shape (comments, labels)."""
+    cut: int
+    """Comments that were longer than the model reads, and were cut at their end."""
+
+
+def finetune_stance(settings: FinetuneStance, out: str | Path) -> dict[str, Any]:
+    """Fine-tune a model to tell stances and write it.
+
+    With dev data the epoch with the best mean macro F1 over the training languages is kept, else the last.
+
+    Args:
+        settings: the model, the data, and how to train.
+        out: folder to make; for several seeds each model is a folder in it, there as soon as it is trained.
+
+    Returns:
+        comments of each language, how many were cut, the dev macro F1 of each epoch and the epoch kept; for several
+        seeds this of each, by the name of its folder.
+
+    Raises:
+        UserError: for data or a model that cannot be used, or dev data of a language that is not trained on.
+    """
+    return with_each_seed(settings, out, _finetune)
+
+
+def _finetune(settings: FinetuneStance, out: str | Path) -> dict[str, Any]:
+    def read(language: str, path: str) -> list[Comment]:
+        return read_comments(path, language, labelled=True)
+
+    data = {name: sample(read(name, path), settings.sentences, settings.seed) for name, path in settings.train.items()}
+    labels = sorted({str(item.label) for items in data.values() for item in items})
+    if len(labels) < 2:
+        raise UserError(f"train: expected two labels or more, found {', '.join(labels)}")
+    set_seed(settings.seed)
+    model, tokenizer = load_head(XmodForSequenceClassification, settings.model, labels)
+    model.config.update({LONGEST: min(settings.longest, model.base_model.max_tokens)})
+    data = by_adapter(data, model.languages)
+    dev = dev_of(settings, read, data, model.languages)
+    examples, cut = Examples(tokenizer.pad_token_id, IGNORED), 0
+    for language, items in data.items():
+        rows, shortened = encode_comments(tokenizer, items, longest_of(model))
+        cut += shortened
+        number = model.language_id(language)
+        examples.examples += [
+            {"ids": ids, "labels": labels.index(str(item.label)), "language": number}
+            for ids, item in zip(rows, items, strict=True)
+        ]
+
+    def measure() -> dict[str, float]:
+        return {language: _dev_score(model, tokenizer, items, language) for language, items in dev.items()}
+
+    told = {"comments": {name: len(items) for name, items in data.items()}, "cut": cut}
+    record = {"step": STEP, "languages": list(data), **told}
+    return told | fit(settings, out, model, tokenizer, examples, BestEpoch("macro F1", measure), record)
+
+
+def _dev_score(
+    model: XmodForSequenceClassification, tokenizer: PreTrainedTokenizerFast, items: Sequence[Comment], language: str
+) -> float:
+    found = detect_stance(model, tokenizer, items, language).probabilities.argmax(axis=1)
+    counts = confusion(label_numbers(model, items), found, model.config.num_labels)
+    return round(100 * float(macro_f1(counts.sum(axis=0))), 2)
+
+
+def label_numbers(model: XmodForSequenceClassification, items: Sequence[Comment]) -> np.ndarray:
+    """Numbers of the labels of labelled comments.
+
+    Raises:
+        UserError: for a label that the model does not know.
+    """
+    known = model.config.label2id
+    if strange := {str(item.label) for item in items} - set(known):
+        raise UserError(f"labels {', '.join(sorted(strange))} are not the model's ({', '.join(known)})")
+    return np.array([known[item.label] for item in items])
+
+
+def longest_of(model: XmodForSequenceClassification) -> int:
+    """Pieces of a question and its comment that the model was trained to read, or has positions for."""
+    return int(getattr(model.config, LONGEST, model.base_model.max_tokens))
+
+
+def read_comments(path: str, language: str | None = None, *, labelled: bool) -> list[Comment]:
+    """Comments of a JSONL file or a data set of the hub.
+
+    Args:
+        path: "….jsonl", also compressed, or "hub:OWNER/NAME:CONFIG:SPLIT".
+        language: of what to take, where objects say theirs; by default all.
+        labelled: whether each must have a label.
+
+    Raises:
+        UserError: for an object without question, comment or label, or if there is none of the language.
+    """
+    rows: Iterable[tuple[str, dict[str, Any]]]
+    if path.startswith(HUB):
+        rows = ((f"{path}, row {number}", row) for number, row in enumerate(hub_rows(path), 1))
+    else:
+        rows = read_objects(path)
+    items = [
+        as_comment(row, place, labelled=labelled)
+        for place, row in rows
+        if language is None or LANGUAGE not in row or same_language(str(row[LANGUAGE]), language)
+    ]
+    if not items:
+        raise UserError(f"{path}: no comment{f' in {language}' if language else ''}")
+    return items
+
+
+def as_comment(row: Mapping[str, Any], place: str, *, labelled: bool) -> Comment:
+    """The comment that an object holds.
+
+    Raises:
+        UserError: if something is missing or no string.
+    """
+    wanted = [QUESTION, COMMENT, *([LABEL] if labelled else [])]
+    for name in wanted:
+        if not isinstance(row.get(name), str):
+            raise UserError(f'{place}: expected an object with a string "{name}", found {", ".join(row)}')
+    return Comment(row[QUESTION], row[COMMENT], row.get(LABEL), str(row.get(SETTING) or ""))
+
+
+def encode_comments(
+    tokenizer: PreTrainedTokenizerFast, items: Sequence[Comment], longest: int
+) -> tuple[list[list[int]], int]:
+    """Ids of question and comment, with the special pieces, and how many had to be cut."""
+    texts = [item.question for item in items], [item.comment for item in items]
+    whole = tokenizer(*texts, verbose=False)["input_ids"]
+    if not (cut := sum(len(ids) > longest for ids in whole)):
+        return whole, 0
+    return tokenizer(*texts, truncation="longest_first", max_length=longest)["input_ids"], cut
+
+
+@torch.no_grad()
+def detect_stance(
+    model: XmodForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    items: Sequence[Comment],
+    language: str | Sequence[str],
+) -> Stances:
+    """Probabilities of the labels of each comment.
+
+    Args:
+        model: fine-tuned; in evaluation mode afterwards.
+        tokenizer: of the model.
+        items: the comments.
+        language: of all, or one for each; a BCP-47 tag or an adapter's key.
+
+    Raises:
+        UserError: if the model has no adapter for a language.
+    """
+    model.eval()
+    names = [language] * len(items) if isinstance(language, str) else list(language)
+    numbers = [model.language_id(name) for name in names]
+    rows, cut = encode_comments(tokenizer, items, longest_of(model)) if items else ([], 0)
+    found = np.zeros((len(items), model.config.num_labels), dtype=np.float32)
+    for batch in _batches(rows, numbers, token_budget(model.device)):
+        ids, packed = pack_rows([rows[i] for i in batch], [numbers[i] for i in batch])
+        scores = model(ids.to(model.device), packed=packed).logits.float().softmax(dim=-1)
+        found[batch] = scores.cpu().numpy()
+    return Stances(found, cut)
+
+
+def _batches(rows: Sequence[Sequence[int]], numbers: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Numbers of rows, by language and length, as many at once as the token budget allows, and at least one."""
+    batch: list[int] = []
+    total = 0
+    for i in sorted(range(len(rows)), key=lambda i: (numbers[i], -len(rows[i]))):
+        if batch and total + len(rows[i]) > budget:
+            yield batch
+            batch, total = [], 0
+        batch.append(i)
+        total += len(rows[i])
+    if batch:
+        yield batch
+
+
+def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
+    """Tell the stance of each comment of a file.
+
+    Args:
+        settings: the model and the comments.
+        out: JSONL file to write: what each object had, "stance", and "probabilities" of all labels.
+
+    Returns:
+        number of comments of each stance, and of those that were cut.
+
+    Raises:
+        UserError: for a file that cannot be read, or a comment whose language is unknown or has no adapter.
+    """
+    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, settings.model)
+    labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
+    counts, cut = Counter(dict.fromkeys(labels, 0)), 0
+    with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for chunk in batched(read_objects(settings.text), CHUNK):
+            items = [as_comment(row, place, labelled=False) for place, row in chunk]
+            languages = [_language(row, place, settings.language) for place, row in chunk]
+            found = detect_stance(model, tokenizer, items, languages)
+            cut += found.cut
+            for (_, row), shares in zip(chunk, found.probabilities.tolist(), strict=True):
+                stance = labels[int(np.argmax(shares))]
+                counts[stance] += 1
+                chances = {label: round(share, 4) for label, share in zip(labels, shares, strict=True)}
+                told = {"stance": stance, "probabilities": chances}
+                file.write(json.dumps(row | told, ensure_ascii=False) + "\n")
+    return {"comments": dict(counts), "cut": cut}
+
+
+def _language(row: Mapping[str, Any], place: str, default: str | None) -> str:
+    language = row.get(LANGUAGE, default)
+    if not isinstance(language, str):
+        raise UserError(f'{place}: in which language? Give --language, or "{LANGUAGE}" in the object')
+    return language

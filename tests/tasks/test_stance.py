@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from swissxmod import (
+    EvalStance,
+    FinetuneStance,
+    UserError,
+    XmodForSequenceClassification,
+    detect_stance,
+    evaluate_stance,
+    finetune_stance,
+    load_with_tokenizer,
+    read_comments,
+    read_records,
+)
+from swissxmod.cli import main
+from swissxmod.tasks.stance import Comment, encode_comments
+
+LABELS = {"Ja": "FAVOR", "Nein": "AGAINST"}
+
+
+def comments(path: Path, count: int = 24, **further: object) -> str:
+    """A task a tiny model can learn: the first word says it."""
+    rows = []
+    for number in range(count):
+        word = ["Ja", "Nein"][number % 2]
+        row = {"question": f"Frage {number % 4}?", "comment": f"{word} die Brücke", "label": LABELS[word]}
+        rows.append(json.dumps(row | further) + "\n")
+    path.write_text("".join(rows), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def stance(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stance")
+    data = comments(folder / "de.jsonl")
+    settings = FinetuneStance(
+        model=str(model_folder), train={"de": data, "fr": data}, dev={"de": data}, epochs=8, learning_rate=1e-2
+    )
+    finetune_stance(settings, folder / "stance")
+    return folder / "stance"
+
+
+def test_learns_and_transfers_by_swapping_the_adapter(stance: Path, tmp_path: Path) -> None:
+    data = comments(tmp_path / "test.jsonl")
+    settings = EvalStance(model=str(stance), data={"de": data, "rm": data}, system="tiny", baseline_train={"de": data})
+    told = evaluate_stance(settings, tmp_path / "scores")
+    assert told["de_CH"]["tiny"]["macro_f1"] > 90
+    records = {(r.language, r.system): r for r in read_records(tmp_path / "scores" / "results.jsonl")}
+    assert records["de_CH", "tiny"].zero_shot is False and records["rm_CH", "tiny"].zero_shot is True
+    german = records["de_CH", "tiny"]
+    assert (german.items, german.clusters, german.metric) == (24, 4, "macro_f1")
+    assert german.low <= german.score <= german.high
+    # Half of each label: of a constant answer one has F1 2/3, the other 0.
+    assert records["de", "majority"].score == pytest.approx(100 / 3, abs=0.01)
+    assert records["de", "TF-IDF"].score == 100
+
+
+def test_the_settings_of_a_test_set_are_kept_apart(stance: Path, tmp_path: Path) -> None:
+    first = comments(tmp_path / "a.jsonl", 8, test_set="new_comments_defr")
+    second = comments(tmp_path / "b.jsonl", 6, test_set="new_topics_defr")
+    (tmp_path / "both.jsonl").write_text(Path(first).read_text() + Path(second).read_text())
+    settings = EvalStance(model=str(stance), data={"de": str(tmp_path / "both.jsonl")}, dataset="x-stance")
+    evaluate_stance(settings, tmp_path / "scores")
+    found = {r.dataset: r.items for r in read_records(tmp_path / "scores" / "results.jsonl")}
+    assert found == {"x-stance, new_comments_defr": 8, "x-stance, new_topics_defr": 6}
+
+
+def test_stock_transformers_gives_the_same_probabilities(stance: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, stance)
+    stock = transformers.XmodForSequenceClassification.from_pretrained(stance).eval()
+    items = [Comment("Frage 1?", "Ja die Brücke"), Comment("Frage?", "Nein"), Comment("Frage 2?", "o")]
+    ours = detect_stance(model, tokenizer, items, ["de", "rm", "de"]).probabilities
+    for item, found, language in zip(items, ours, [0, 3, 0], strict=True):
+        encoded = tokenizer(item.question, item.comment, return_tensors="pt")
+        with torch.no_grad():
+            expected = stock(**encoded, lang_ids=torch.tensor([language])).logits.softmax(-1)[0]
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+    assert detect_stance(model, tokenizer, [], "de").probabilities.shape == (0, 2)
+
+
+def test_what_is_too_long_is_cut_at_the_comment_and_counted(stance: Path) -> None:
+    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, stance)
+    items = [Comment("Brücke?", "Ja " + "die Brücke " * 30), Comment("Brücke?", "Ja")]
+    longest = model.base_model.max_tokens
+    rows, cut = encode_comments(tokenizer, items, longest)
+    assert cut == 1 and len(rows[0]) == longest
+    question = tokenizer("Brücke?")["input_ids"]
+    assert rows[0][: len(question)] == question
+    assert detect_stance(model, tokenizer, items, "de").cut == 1
+
+
+def test_comments_of_other_languages_are_left_out(tmp_path: Path) -> None:
+    german = comments(tmp_path / "a.jsonl", 4, language="de")
+    french = comments(tmp_path / "b.jsonl", 3, language="fr")
+    (tmp_path / "both.jsonl").write_text(Path(german).read_text() + Path(french).read_text())
+    counts = [len(read_comments(str(tmp_path / "both.jsonl"), name, labelled=True)) for name in ("de", "fr_CH", None)]
+    assert counts == [4, 3, 7]
+    with pytest.raises(UserError, match=r"both.jsonl: no comment in it"):
+        read_comments(str(tmp_path / "both.jsonl"), "it", labelled=True)
+
+
+def test_each_comment_of_a_file_gets_its_stance(stance: Path, tmp_path: Path) -> None:
+    rows = [{"id": 7, "question": "Frage?", "comment": "Ja die Brücke", "language": "de"},
+            {"question": "Frage?", "comment": "Nein die Brücke"}]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["predict", "stance", "--model", str(stance), "--text", str(tmp_path / "a.jsonl"), "--language", "rm"]
+    assert main([*words, "--out", str(tmp_path / "out.jsonl")]) == 0
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert (first["id"], first["stance"], second["stance"]) == (7, "FAVOR", "AGAINST")
+    for row in (first, second):
+        assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        assert max(row["probabilities"], key=row["probabilities"].get) == row["stance"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"question": "x", "comment": "y"},
+            'a.jsonl:1: expected an object with a string "label", found question, comm',
+        ),
+        ({"question": 1, "comment": "y", "label": "FAVOR"}, 'a.jsonl:1: expected an object with a string "question"'),
+        ({"question": "x", "comment": "y", "label": "FAVOR"}, "train: expected two labels or more, found FAVOR"),
+    ],
+)
+def test_data_that_cannot_be_used_is_named(
+    model_folder: Path, tmp_path: Path, row: dict[str, object], message: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    settings = FinetuneStance(model=str(model_folder), train={"de": str(tmp_path / "a.jsonl")})
+    with pytest.raises(UserError, match=message):
+        finetune_stance(settings, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_that_the_model_does_not_know_are_refused(stance: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"question": "x", "comment": "y", "label": "MAYBE"}) + "\n")
+    with pytest.raises(UserError, match=r"labels MAYBE are not the model's \(AGAINST, FAVOR\)"):
+        evaluate_stance(EvalStance(model=str(stance), data={"de": str(tmp_path / "a.jsonl")}), tmp_path / "scores")
