@@ -649,8 +649,23 @@ class EvalNer(TagReading):
         _at_least(self, context=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TwoLanguages:
+    """The languages of a text and of its translation."""
+
+    source_language: str = "de"
+    """Language of the source side."""
+    target_language: str = "rm"
+    """Language of the target side."""
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Of both sides."""
+        return self.source_language, self.target_language
+
+
 @dataclass(frozen=True)
-class EvalAlignment:
+class EvalAlignment(TwoLanguages):
     """Measure word alignment against gold links: AER of one layer or the mean of all, and of each layer.
 
     Example: swissxmod eval alignment --model adapted --source dev.de --target dev.rm --gold dev.align
@@ -665,10 +680,6 @@ class EvalAlignment:
     """Tokens of the target sentences."""
     gold: str
     """Gold links, Pharaoh format, 0-based: "0-0 1-2" (sure), "1p3" (possible)."""
-    source_language: str = "de"
-    """Language of the source side."""
-    target_language: str = "rm"
-    """Language of the target side."""
     layer: Layer | None = None
     """Layer whose error rate is the score, or "mean" of all; by default what a tuned model says, else the mean."""
     method: LinkMethod | None = None
@@ -688,7 +699,7 @@ class EvalAlignment:
 
 
 @dataclass(frozen=True)
-class EvalSentences:
+class EvalSentences(TwoLanguages):
     """Measure sentence retrieval: how often the most similar vector on the other side is that of the translation.
 
     Example: swissxmod eval sentences --model adapted --source dev.de --target dev.rm
@@ -701,10 +712,6 @@ class EvalSentences:
     """Source sentences, one a line."""
     target: str
     """Target sentences, each the translation of the same line."""
-    source_language: str = "de"
-    """Language of the source side."""
-    target_language: str = "rm"
-    """Language of the target side."""
     score: SentenceScore = "cosine"
     """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
     system: str = "model"
@@ -722,7 +729,7 @@ class EvalSentences:
 
 
 @dataclass(frozen=True)
-class AlignWords:
+class AlignWords(TwoLanguages):
     """Align the words of parallel sentences, written in Pharaoh format, one line per sentence.
 
     Example: swissxmod align words --model adapted --source a.de --target a.rm
@@ -735,10 +742,6 @@ class AlignWords:
     """Tokens of the source sentences, parted by blanks, one sentence a line."""
     target: str
     """Tokens of the target sentences."""
-    source_language: str = "de"
-    """Language of the source side."""
-    target_language: str = "rm"
-    """Language of the target side."""
     layer: Layer | None = None
     """Layer to compare (0 is the embeddings), or "mean" of all; by default what a tuned model says, else the mean."""
     method: LinkMethod | None = None
@@ -747,7 +750,7 @@ class AlignWords:
 
 
 @dataclass(frozen=True)
-class AlignSentences:
+class AlignSentences(TwoLanguages):
     """Find the translations of sentences among those of another text; lines of score, source and target, tab-separated.
 
     Example: swissxmod align sentences --model aligner --source a.de --target a.rm
@@ -760,10 +763,6 @@ class AlignSentences:
     """Sentences, one a line."""
     target: str
     """Sentences of the other language, one a line, in any order."""
-    source_language: str = "de"
-    """Language of the source side."""
-    target_language: str = "rm"
-    """Language of the target side."""
     score: SentenceScore = "margin"
     """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
     mutual: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,8 @@ ItemT = TypeVar("ItemT")
 Paths = str | list[str]
 HUB = "hub:"
 """What the name of a data set of the hub begins with, where a path could stand."""
-TEXT = "text"
+TEXT, LANGUAGE = "text", "language"
+"""What objects call a text and its language."""
 
 
 def as_list(one_or_several: Paths) -> list[str]:
@@ -101,6 +102,29 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(record, dict):
             raise UserError(f"{path}:{number}: expected a JSON object, found {line[:60]!r}")
         yield f"{path}:{number}", record
+
+
+def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of a JSONL file, or rows of a data set ("hub:..."), each with its place.
+
+    Raises:
+        UserError: as :func:`read_objects` and :func:`hub_rows`.
+    """
+    if path.startswith(HUB):
+        return ((f"{path}, row {number}", row) for number, row in enumerate(hub_rows(path), 1))
+    return read_objects(path)
+
+
+def language_of(row: Mapping[str, Any], place: str, default: str | None) -> str:
+    """The language that an object says, or the one given.
+
+    Raises:
+        UserError: if there is neither.
+    """
+    language = row.get(LANGUAGE, default)
+    if not isinstance(language, str):
+        raise UserError(f'{place}: in which language? Give --language, or "{LANGUAGE}" in the object')
+    return language
 
 
 def _texts_of_table(path: str, column: str) -> Iterator[str]:
@@ -209,6 +233,21 @@ def take_characters(documents: Iterable[str], characters: int) -> Iterator[str]:
         characters -= len(document)
         if characters <= 0:
             return
+
+
+def filled(items: Iterable[ItemT], size: Callable[[ItemT], int], limit: int) -> Iterator[list[ItemT]]:
+    """Lists of items in order, each with as many as together have no more than ``limit`` in size, and at least one."""
+    part: list[ItemT] = []
+    total = 0
+    for item in items:
+        own = size(item)
+        if part and total + own > limit:
+            yield part
+            part, total = [], 0
+        part.append(item)
+        total += own
+    if part:
+        yield part
 
 
 def batched(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:

@@ -50,7 +50,7 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     model, tokenizer = load_encoder(settings.model)
     pairs = read_parallel(settings.source, settings.target)
     gold = read_gold(settings.gold, pairs)
-    names = [resolve_language(name, model.languages) for name in (settings.source_language, settings.target_language)]
+    names = [resolve_language(name, model.languages) for name in settings.languages]
     source, target = (
         word_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(names)
     )

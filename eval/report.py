@@ -60,7 +60,7 @@ def main_table(records: list[Record]) -> str:
             (
                 record.task + data,
                 record.language,
-                f"{record.system}, adapter {record.adapter}" if record.by_other_adapter else record.system,
+                wording.system_name(record),
                 f"{wording.METRICS[record.metric]} {wording.number(record.score, record.metric)}",
                 f"{low} to {high}",
                 str(record.sentences),
@@ -120,7 +120,7 @@ class Group:
         """The system, with its seed where the same was measured more than once."""
         same = [other for other in self.records if _measured(other) == _measured(record)]
         seed = record.provenance.train_seed
-        name = f"{record.system}, adapter {record.adapter}" if record.by_other_adapter else record.system
+        name = wording.system_name(record)
         return name if len(same) == 1 or seed is None else f"{name}, seed {seed}"
 
     @property

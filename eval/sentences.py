@@ -37,7 +37,7 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
     history = read_history(settings.model) or []
     model, tokenizer = load_encoder(settings.model)
     pairs = read_sentences(settings.source, settings.target)
-    names = [resolve_language(name, model.languages) for name in (settings.source_language, settings.target_language)]
+    names = [resolve_language(name, model.languages) for name in settings.languages]
     search = find_translations(model, tokenizer, list(zip(*pairs, strict=True)), names, settings.score)
     found = are_right(search.found, pairs)
     files = [settings.source, settings.target]

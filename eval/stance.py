@@ -78,21 +78,26 @@ def _baselines(settings: EvalStance) -> Iterator[Record]:
     """What a constant answer reaches, and what counting words does, learned from the same comments."""
     train = {name: read_comments(path, name, labelled=True) for name, path in settings.baseline_train.items()}
     learned = [item for items in train.values() for item in items]
-    baselines: Mapping[str, Baseline] = {"majority": majority(learned), "TF-IDF": tfidf(learned)} if learned else {}
+    if not learned:
+        return
+    baselines: Mapping[str, Baseline] = {"majority": majority(learned), "TF-IDF": tfidf(learned)}
     labels = sorted({str(item.label) for item in learned})
     history: History = [{"step": STEP, "languages": list(train)}]
     files = hashlib.sha256("".join(map(content_hash, settings.baseline_train.values())).encode()).hexdigest()
+    tests = {language: read_comments(path, language, labelled=True) for language, path in settings.data.items()}
+    for language, items in tests.items():
+        if strange := {str(item.label) for item in items} - set(labels):
+            known = ", ".join(labels)
+            raise UserError(
+                f"{settings.data[language]}: labels {', '.join(sorted(strange))} are not in baseline_train ({known})"
+            )
     for name, predict in baselines.items():
-        for language, path in settings.data.items():
-            items = read_comments(path, language, labelled=True)
-            if strange := {str(item.label) for item in items} - set(labels):
-                known = ", ".join(labels)
-                raise UserError(f"{path}: labels {', '.join(sorted(strange))} are not in baseline_train ({known})")
+        for language, items in tests.items():
             start = perf_counter()
             found = np.array([labels.index(label) for label in predict(items)])
             seconds = perf_counter() - start
             gold = np.array([labels.index(str(item.label)) for item in items])
-            origin = provenance(name, [path], history, STEP, settings.seed, seconds, files)
+            origin = provenance(name, [settings.data[language]], history, STEP, settings.seed, seconds, files)
             yield from _records(items, confusion(gold, found, len(labels)), labels, language, settings, name, 0, origin)
 
 

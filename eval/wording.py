@@ -60,6 +60,11 @@ def interval(record: Record) -> str:
     return f"{number(record.low, record.metric)}–{number(record.high, record.metric)}"
 
 
+def system_name(record: Record) -> str:
+    """What was measured, and whose adapter read the text where it was another language's."""
+    return f"{record.system}, adapter {record.adapter}" if record.by_other_adapter else record.system
+
+
 def data_name(record: Record) -> str:
     """Data set and split, "wikineural (dev)"."""
     return f"{record.dataset} ({record.split})"

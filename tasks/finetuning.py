@@ -76,9 +76,15 @@ def _check_head(source: str, architecture: str, labels: Sequence[str]) -> None:
         )
 
 
-def sample(items: list[ItemT], count: int | None, seed: int) -> list[ItemT]:
-    """A seeded sample, or all of them if there are no more."""
-    return items if count is None or count >= len(items) else random.Random(seed).sample(items, count)
+def read_samples(
+    paths: Mapping[str, str], read: Callable[[str, str], list[ItemT]], count: int | None, seed: int
+) -> dict[str, list[ItemT]]:
+    """A seeded sample of what each language's path has, by ``read`` of language and path; all of it without a count."""
+    found = {name: read(name, path) for name, path in paths.items()}
+    return {
+        name: items if count is None or count >= len(items) else random.Random(seed).sample(items, count)
+        for name, items in found.items()
+    }
 
 
 def dev_of(
@@ -95,8 +101,7 @@ def dev_of(
     Raises:
         UserError: for a language that is not trained on.
     """
-    dev = {name: sample(read(name, path), settings.dev_sentences, settings.seed) for name, path in settings.dev.items()}
-    dev = by_adapter(dev, known)
+    dev = by_adapter(read_samples(settings.dev, read, settings.dev_sentences, settings.seed), known)
     if foreign := [language for language in dev if language not in trained]:
         raise UserError(f"dev: {', '.join(foreign)} is not trained on; choosing by it would spoil its zero-shot score")
     return dev

@@ -32,7 +32,7 @@ from ..xmod.packing import PackedBatch
 from .best_epoch import BestEpoch
 from .conll import entity_types
 from .decoding import Decoder
-from .finetuning import Examples, dev_of, fit, load_head, sample, with_each_seed
+from .finetuning import Examples, dev_of, fit, load_head, read_samples, with_each_seed
 from .ner_data import read_tagged
 from .ner_scores import entity_counts, f1
 from .schemes import OUTSIDE, inside
@@ -77,7 +77,7 @@ def _finetune(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
     def read(_: str, path: str) -> list[TaggedSentence]:
         return read_tagged(path, settings)
 
-    data = {name: sample(read(name, path), settings.sentences, settings.seed) for name, path in settings.train.items()}
+    data = read_samples(settings.train, read, settings.sentences, settings.seed)
     types = sorted({kind for sentences in data.values() for kind in entity_types(sentences)})
     if not types:
         raise UserError("train: no entity in the training data")

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import UserError
 from ..files import read_lines
 from ..settings import TagReading
-from ..texts import HUB, hub_rows, is_jsonl, read_objects
+from ..texts import HUB, is_jsonl, read_rows
 from .conll import entities, read_conll
 from .hipe import FIRST_COLUMN, read_hipe
 from .schemes import OUTSIDE, to_iob2
@@ -57,11 +57,8 @@ def _together(sentences: Iterable[TaggedSentence], words: int) -> list[TaggedSen
 
 
 def _sentences(path: str, how: TagReading) -> Iterator[RawSentence]:
-    if path.startswith(HUB):
-        rows = ((f"{path}, row {number}", row) for number, row in enumerate(hub_rows(path), 1))
-        return _of_rows(rows, how.tag_names)
-    if is_jsonl(path):
-        return _of_rows(read_objects(path), how.tag_names)
+    if path.startswith(HUB) or is_jsonl(path):
+        return _of_rows(read_rows(path), how.tag_names)
     first = next(read_lines(path))
     return read_hipe(path, how.column) if first.startswith(f"{FIRST_COLUMN}\t") else read_conll(path)
 

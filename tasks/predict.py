@@ -14,13 +14,12 @@ from typing import IO, Any, NamedTuple
 from ..errors import UserError
 from ..files import STANDARD, new_file, read_lines
 from ..settings import NerFormat, PredictNer
-from ..texts import is_jsonl, read_objects
+from ..texts import LANGUAGE, filled, is_jsonl, language_of, read_objects
 from .ner import model_types
 from .tagger import Entity, Tagger, split_words, whole_signs
 
 CHARACTERS = 2_000_000
 """Text that is tagged together: enough to sort by length, and memory does not grow with the file."""
-LANGUAGE = "language"
 _COLOURS = (42, 44, 45, 43, 46, 41)
 _RESET = "\033[0m"
 
@@ -45,7 +44,7 @@ def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
     labels = model_types(tagger.model)
     texts, counts = 0, Counter(dict.fromkeys(labels, 0))
     with _opened(out) as file:
-        for rows in _chunks(_rows(settings), settings.text_column):
+        for rows in filled(_rows(settings), lambda row: len(row[settings.text_column]) + 1, CHARACTERS):
             written = [row[settings.text_column] for row in rows]
             tagged = tagger(written, [row[LANGUAGE] for row in rows], wrapped=settings.wrapped)
             for row, text, found in zip(rows, written, tagged, strict=True):
@@ -70,10 +69,7 @@ def _rows(settings: PredictNer) -> Iterator[Row]:
         for place, row in read_objects(settings.text):
             if not isinstance(row.get(settings.text_column), str):
                 raise UserError(f'{place}: expected an object with a string "{settings.text_column}"')
-            language = row.get(LANGUAGE, settings.language)
-            if not isinstance(language, str):
-                raise UserError(f'{place}: in which language? Give --language, or "{LANGUAGE}" in the object')
-            yield row | {LANGUAGE: language}
+            yield row | {LANGUAGE: language_of(row, place, settings.language)}
         return
     if settings.language is None:
         raise UserError("language: expected one for plain text, such as --language rm")
@@ -104,19 +100,6 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
             paragraph, size = [], 0
     if paragraph:
         yield "\n".join(paragraph)
-
-
-def _chunks(rows: Iterable[Row], column: str) -> Iterator[list[Row]]:
-    chunk: list[Row] = []
-    size = 0
-    for row in rows:
-        chunk.append(row)
-        size += len(row[column]) + 1
-        if size >= CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 class _Tagged(NamedTuple):

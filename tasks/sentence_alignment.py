@@ -7,7 +7,7 @@ et al. 2020). Scored by the accuracy of retrieval in both directions, as on Tato
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from ..errors import UserError
 from ..files import new_file, read_lines
 from ..settings import AlignSentences, SentenceScore
+from ..texts import filled
 from ..xmod.encoding import encode
 from ..xmod.inference import count_dropped, count_windowed, cut_words
 from ..xmod.modeling import XmodModel
@@ -128,7 +129,7 @@ def bert_scores(source: Sequence[Tensor], target: Sequence[Tensor]) -> np.ndarra
     candidates = torch.cat([target[j] for j in columns])
     ends = _starts([target[j] for j in columns])
     lengths = np.diff(ends, append=len(candidates))
-    for some in _parts(rows, [len(source[i]) for i in rows], max(1, CELLS // len(candidates))):
+    for some in filled(rows, lambda i: len(source[i]), _rows(candidates)):
         starts = _starts([source[i] for i in some])
         pieces = torch.cat([source[i] for i in some])
         similarities = similarity(pieces, candidates)
@@ -143,19 +144,6 @@ def bert_scores(source: Sequence[Tensor], target: Sequence[Tensor]) -> np.ndarra
 def _starts(sentences: Sequence[Tensor]) -> np.ndarray:
     """Where each begins when they stand one after the other."""
     return np.cumsum([0, *(len(pieces) for pieces in sentences[:-1])])
-
-
-def _parts(numbers: Sequence[int], sizes: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Numbers in order, as many at once as their sizes allow, and at least one."""
-    part: list[int] = []
-    total = 0
-    for number, size in zip(numbers, sizes, strict=True):
-        if part and total + size > limit:
-            yield part
-            part, total = [], 0
-        part.append(number)
-        total += size
-    yield part
 
 
 def are_right(found: Found, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
@@ -246,8 +234,7 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
     """
     model, tokenizer = load_encoder(settings.model)
     sides = _sentences(settings.source), _sentences(settings.target)
-    languages = settings.source_language, settings.target_language
-    search = find_translations(model, tokenizer, sides, languages, settings.score)
+    search = find_translations(model, tokenizer, sides, settings.languages, settings.score)
     there, back, score = search.found
     pairs = [
         (float(score[i]), sides[0][i], sides[1][j])

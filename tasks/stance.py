@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast, set_seed
 from ..errors import UserError
 from ..files import new_file
 from ..settings import FinetuneStance, PredictStance
-from ..texts import HUB, batched, hub_rows, read_objects
+from ..texts import LANGUAGE, batched, filled, language_of, read_objects, read_rows
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import token_budget
 from ..xmod.inputs import IGNORED
@@ -28,11 +28,11 @@ from ..xmod.languages import by_adapter, same_language
 from ..xmod.modeling import XmodForSequenceClassification
 from ..xmod.packing import pack_rows
 from .best_epoch import BestEpoch
-from .finetuning import Examples, dev_of, fit, load_head, sample, with_each_seed
+from .finetuning import Examples, dev_of, fit, load_head, read_samples, with_each_seed
 from .stance_scores import confusion, macro_f1
 
 STEP = "finetune stance"
-QUESTION, COMMENT, LABEL, LANGUAGE, SETTING = "question", "comment", "label", "language", "test_set"
+QUESTION, COMMENT, LABEL, SETTING = "question", "comment", "label", "test_set"
 LONGEST = "stance_longest"
 """What a config calls the number of pieces that the model was trained to read."""
 CHUNK = 4096
@@ -83,7 +83,7 @@ def _finetune(settings: FinetuneStance, out: str | Path) -> dict[str, Any]:
     def read(language: str, path: str) -> list[Comment]:
         return read_comments(path, language, labelled=True)
 
-    data = {name: sample(read(name, path), settings.sentences, settings.seed) for name, path in settings.train.items()}
+    data = read_samples(settings.train, read, settings.sentences, settings.seed)
     labels = sorted({str(item.label) for items in data.values() for item in items})
     if len(labels) < 2:
         raise UserError(f"train: expected two labels or more, found {', '.join(labels)}")
@@ -146,14 +146,9 @@ def read_comments(path: str, language: str | None = None, *, labelled: bool) -> 
     Raises:
         UserError: for an object without question, comment or label, or if there is none of the language.
     """
-    rows: Iterable[tuple[str, dict[str, Any]]]
-    if path.startswith(HUB):
-        rows = ((f"{path}, row {number}", row) for number, row in enumerate(hub_rows(path), 1))
-    else:
-        rows = read_objects(path)
     items = [
         as_comment(row, place, labelled=labelled)
-        for place, row in rows
+        for place, row in read_rows(path)
         if language is None or LANGUAGE not in row or same_language(str(row[LANGUAGE]), language)
     ]
     if not items:
@@ -208,25 +203,12 @@ def detect_stance(
     numbers = [model.language_id(name) for name in names]
     rows, cut = encode_comments(tokenizer, items, longest_of(model)) if items else ([], 0)
     found = np.zeros((len(items), model.config.num_labels), dtype=np.float32)
-    for batch in _batches(rows, numbers, token_budget(model.device)):
+    order = sorted(range(len(rows)), key=lambda i: (numbers[i], -len(rows[i])))
+    for batch in filled(order, lambda i: len(rows[i]), token_budget(model.device)):
         ids, packed = pack_rows([rows[i] for i in batch], [numbers[i] for i in batch])
         scores = model(ids.to(model.device), packed=packed).logits.float().softmax(dim=-1)
         found[batch] = scores.cpu().numpy()
     return Stances(found, cut)
-
-
-def _batches(rows: Sequence[Sequence[int]], numbers: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Numbers of rows, by language and length, as many at once as the token budget allows, and at least one."""
-    batch: list[int] = []
-    total = 0
-    for i in sorted(range(len(rows)), key=lambda i: (numbers[i], -len(rows[i]))):
-        if batch and total + len(rows[i]) > budget:
-            yield batch
-            batch, total = [], 0
-        batch.append(i)
-        total += len(rows[i])
-    if batch:
-        yield batch
 
 
 def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
@@ -248,7 +230,7 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         for chunk in batched(read_objects(settings.text), CHUNK):
             items = [as_comment(row, place, labelled=False) for place, row in chunk]
-            languages = [_language(row, place, settings.language) for place, row in chunk]
+            languages = [language_of(row, place, settings.language) for place, row in chunk]
             found = detect_stance(model, tokenizer, items, languages)
             cut += found.cut
             for (_, row), shares in zip(chunk, found.probabilities.tolist(), strict=True):
@@ -258,10 +240,3 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
                 told = {"stance": stance, "probabilities": chances}
                 file.write(json.dumps(row | told, ensure_ascii=False) + "\n")
     return {"comments": dict(counts), "cut": cut}
-
-
-def _language(row: Mapping[str, Any], place: str, default: str | None) -> str:
-    language = row.get(LANGUAGE, default)
-    if not isinstance(language, str):
-        raise UserError(f'{place}: in which language? Give --language, or "{LANGUAGE}" in the object')
-    return language

@@ -62,7 +62,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
         for start in range(0, len(pairs), CHUNK):
             sides = [
                 word_vectors(model, tokenizer, [pair[side] for pair in pairs[start : start + CHUNK]], language)
-                for side, language in enumerate((settings.source_language, settings.target_language))
+                for side, language in enumerate(settings.languages)
             ]
             windowed += sides[0].windowed + sides[1].windowed
             for found in layer_links((sides[0], sides[1]), layer, method):

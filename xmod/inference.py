@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
+from ..texts import filled
 from .modeling import XmodPreTrainedModel
 from .packing import pack_rows
 
@@ -152,7 +153,7 @@ def run_pieces(
     results: dict[int, ResultT] = {}
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     with tqdm(total=len(sentences), desc=title, unit="sentence", disable=None, leave=False) as bar:
-        for batch in _batches(jobs, token_budget(model.device)):
+        for batch in filled(jobs, lambda job: job[1].stop - job[1].start + 2, token_budget(model.device)):
             rows = [[begin, *sentences[i][w.start : w.stop], end] for i, w in batch]
             ids, packed = pack_rows(rows, [numbers[i] for i, _ in batch])
             states = forward(input_ids=ids.to(model.device), packed=packed).cpu()
@@ -180,18 +181,3 @@ def _language_ids(model: XmodPreTrainedModel, languages: str | Sequence[str], co
         raise UserError(f"expected a language for each of {count} sentences, found {len(languages)}")
     numbers = {language: model.language_id(language) for language in set(languages)}
     return [numbers[language] for language in languages]
-
-
-def _batches(jobs: Sequence[tuple[int, Window]], budget: int) -> Iterator[list[tuple[int, Window]]]:
-    """Jobs in order, as many at once as the token budget allows, and at least one."""
-    batch: list[tuple[int, Window]] = []
-    total = 0
-    for job in jobs:
-        tokens = job[1].stop - job[1].start + 2
-        if batch and total + tokens > budget:
-            yield batch
-            batch, total = [], 0
-        batch.append(job)
-        total += tokens
-    if batch:
-        yield batch

@@ -2,28 +2,20 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from swissxmod import FinetuneNer, UserError, finetune_ner
+from swissxmod import UserError
 from swissxmod.cli import main
 
 TEXT = "Anna wohnt in Chur.\n\nin Chur.\n"
 
 
 @pytest.fixture(scope="module")
-def ner(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("predict")
-    (folder / "de.conll").write_text(
-        "Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\nin\tO\nChur\tB-LOC\n.\tO\n\n" * 8
-    )
-    settings = FinetuneNer(
-        model=str(model_folder), train={"de": str(folder / "de.conll")}, epochs=30, learning_rate=1e-2, freeze=False,
-        precision="float32", dropout=0.0,
-    )  # fmt: skip
-    finetune_ner(settings, folder / "ner")
-    return folder / "ner"
+def ner(small_tagger: Callable[[str], Path]) -> Path:
+    return small_tagger("Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\nin\tO\nChur\tB-LOC\n.\tO\n\n" * 8)
 
 
 def standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:

@@ -1,26 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from swissxmod import FinetuneNer, UserError, finetune_ner
+from swissxmod import UserError
 
 spacy = pytest.importorskip("spacy", reason="spaCy is an extra: pip install swissxmod[spacy]")
 
 
 @pytest.fixture(scope="module")
-def ner(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def ner(small_tagger: Callable[[str], Path]) -> str:
     """A tagger for which "Chur" and what follows an apostrophe are places."""
-    folder = tmp_path_factory.mktemp("spacy")
-    sentences = "in\tO\nChur\tB-LOC\n.\tO\n\nl'\tO\nEngiadina\tB-LOC\n.\tO\n\n"
-    (folder / "de.conll").write_text(sentences * 8)
-    settings = FinetuneNer(
-        model=str(model_folder), train={"de": str(folder / "de.conll")}, epochs=30, learning_rate=1e-2, freeze=False,
-        precision="float32", dropout=0.0,
-    )  # fmt: skip
-    finetune_ner(settings, folder / "ner")
-    return str(folder / "ner")
+    return str(small_tagger("in\tO\nChur\tB-LOC\n.\tO\n\nl'\tO\nEngiadina\tB-LOC\n.\tO\n\n" * 8))
 
 
 def test_names_become_entities_with_scores(ner: str) -> None:

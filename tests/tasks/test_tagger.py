@@ -2,28 +2,21 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swissxmod import FinetuneNer, Tagger, UserError, finetune_ner
+from swissxmod import Tagger, UserError
 from swissxmod.tasks.tagger import read_words, split_words
 
 
 @pytest.fixture(scope="module")
-def tagger(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Tagger:
+def tagger(small_tagger: Callable[[str], Path]) -> Tagger:
     """One that knows two names."""
-    folder = tmp_path_factory.mktemp("tagger")
-    sentence = "Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\n"
-    (folder / "de.conll").write_text(sentence * 16)
-    settings = FinetuneNer(
-        model=str(model_folder), train={"de": str(folder / "de.conll")}, epochs=30, learning_rate=1e-2, freeze=False,
-        precision="float32", dropout=0.0,
-    )  # fmt: skip
-    finetune_ner(settings, folder / "ner")
-    return Tagger.load(folder / "ner")
+    return Tagger.load(small_tagger("Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\n" * 16))
 
 
 def words(text: str) -> list[list[str]]:
