@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,9 +19,11 @@ except ImportError:
 
 Parts = tuple[Tensor, Tensor, Tensor]
 """Query, key and value."""
+Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None, float], Tensor]
+"""Of query, key, value, a mask and the share to drop."""
 WIDEST_FLASH_HEAD = 256
-MANY = 4
-"""Sentences of one length from which on plain products are faster than one fused call in float32."""
+MANY = 256
+"""Tokens, in sentences of one length, from which on plain products are faster than a fused call in float32."""
 
 
 def attend(parts: Parts, batch: PackedBatch, dropout: float, eager: bool) -> Tensor:
@@ -53,15 +56,27 @@ def by_length(parts: Parts, batch: PackedBatch, dropout: float) -> Tensor:
 
     On a processor a call costs little, and padding what it computes.
     """
+    slow = _fused_is_slow(parts[0])
+    if len(batch.groups) == 1:
+        return _run(_plain if slow else _fused, parts, batch.groups[0], dropout)
     sizes = [count * length for count, length in batch.groups]
     # `split` and not slices: the gradient of a slice is a full tensor of zeros, one for each sentence.
     runs = zip(*(part.split(sizes) for part in parts), strict=True)
-    compute = _without_fused_bfloat16 if _fused_is_slow(parts[0]) else _fused
-    attended = []
-    for shape, run in zip(batch.groups, runs, strict=True):
-        query, key, value = (part.unflatten(0, shape).transpose(1, 2) for part in run)
-        attended.append(compute(query, key, value, None, dropout).transpose(1, 2).flatten(0, 1))
-    return attended[0] if len(attended) == 1 else torch.cat(attended)
+    if not slow:
+        return torch.cat([_run(_fused, run, shape, dropout) for run, shape in zip(runs, batch.groups, strict=True)])
+    # Plain products for much text; where calls are what costs, a fused one in float32. The cast is one for all runs.
+    wide = zip(*(part.float().split(sizes) for part in parts), strict=True)
+    attended = [
+        _run(_plain, run, shape, dropout).float() if size >= MANY else _run(_fused_float32, exact, shape, dropout)
+        for run, exact, shape, size in zip(runs, wide, batch.groups, sizes, strict=True)
+    ]
+    return torch.cat(attended).to(parts[0].dtype)
+
+
+def _run(compute: Kernel, run: Sequence[Tensor], shape: tuple[int, int], dropout: float) -> Tensor:
+    """Attention of one run of sentences, (sentences * length, heads, width) to the same."""
+    query, key, value = (part.unflatten(0, shape).transpose(1, 2) for part in run)
+    return compute(query, key, value, None, dropout).transpose(1, 2).flatten(0, 1)
 
 
 def on_grid(parts: Parts, batch: PackedBatch, dropout: float, *, plain: bool) -> Tensor:
@@ -87,12 +102,9 @@ def _fused_is_slow(query: Tensor) -> bool:
     return torch.is_grad_enabled() and query.requires_grad and query.dtype == torch.bfloat16
 
 
-def _without_fused_bfloat16(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-    """Plain products for many sentences at once; one fused call in float32 for few, where calls are what costs."""
-    if len(query) >= MANY:
-        return _plain(query, key, value, mask, dropout)
+def _fused_float32(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
     with torch.autocast("cpu", enabled=False):
-        return _fused(query.float(), key.float(), value.float(), mask, dropout).to(query.dtype)
+        return _fused(query, key, value, mask, dropout)
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
