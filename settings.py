@@ -38,7 +38,7 @@ Rule = Literal["mean", "focus", "random"]
 Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
 Layer = int | Literal["mean"]
-LinkMethod = Literal["argmax", "itermax", "match", "softmax"]
+LinkMethod = Literal["argmax", "itermax", "match", "softmax", "agreement"]
 SentenceScore = Literal["cosine", "margin", "bertscore"]
 NerFormat = Literal["jsonl", "conll", "terminal"]
 TagScheme = Literal["auto", "iob1", "iob2", "bioes", "lenient"]
@@ -500,10 +500,13 @@ class FinetuneAlignment:
     parallel: dict[str, Paths]
     """Sentence pairs under the names of their two languages in the order of the columns, such as --parallel.de-rm
     pairs.tsv.gz: tab-separated, in the order of the texts they are from; further columns are not read."""
+    dev: dict[str, list[str]] = field(default_factory=dict)
+    """Words of the source, of the target, and gold links, --dev.de-rm "[dev.de, dev.rm, dev.align]": measured ten times
+    on the way; the layer and the method that link them best at the end go into the config of the result."""
     layer: int = 8
-    """Layer whose states align words; the config of the result says so."""
-    method: LinkMethod = "argmax"
-    """How words shall be linked; the config of the result says so."""
+    """Layer whose words learn to match; without dev, the one that the config names."""
+    method: LinkMethod = "agreement"
+    """How words shall be linked, for the config, without dev."""
     steps: int = 1000
     """Training steps."""
     batch_size: int = 32
@@ -664,8 +667,25 @@ class TwoLanguages:
         return self.source_language, self.target_language
 
 
+@dataclass(frozen=True, kw_only=True)
+class WordLinking(TwoLanguages):
+    """How words are linked; by default as a tuned model says, else by the mean of all layers and "match"."""
+
+    layer: Layer | None = None
+    """Layer to compare (0 is the embeddings), or "mean" of all."""
+    method: LinkMethod | None = None
+    """"argmax", "itermax" or "match" (SimAlign), "softmax" (awesome-align) or "agreement" of both directions."""
+    threshold: float | None = None
+    """Of softmax and agreement: how probable a link must be."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise UserError(f"threshold: expected 0 or more and less than 1, found {self.threshold}")
+
+
 @dataclass(frozen=True)
-class EvalAlignment(TwoLanguages):
+class EvalAlignment(WordLinking):
     """Measure word alignment against gold links: AER of one layer or the mean of all, and of each layer.
 
     Example: swissxmod eval alignment --model adapted --source dev.de --target dev.rm --gold dev.align
@@ -680,10 +700,6 @@ class EvalAlignment(TwoLanguages):
     """Tokens of the target sentences."""
     gold: str
     """Gold links, Pharaoh format, 0-based: "0-0 1-2" (sure), "1p3" (possible)."""
-    layer: Layer | None = None
-    """Layer whose error rate is the score, or "mean" of all; by default what a tuned model says, else the mean."""
-    method: LinkMethod | None = None
-    """How words are linked, as in align words; by default what a tuned model says, else match."""
     system: str = "model"
     """Name of the model in the results."""
     dataset: str = "alignment"
@@ -695,6 +711,7 @@ class EvalAlignment(TwoLanguages):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         _seed(self)
 
 
@@ -729,7 +746,7 @@ class EvalSentences(TwoLanguages):
 
 
 @dataclass(frozen=True)
-class AlignWords(TwoLanguages):
+class AlignWords(WordLinking):
     """Align the words of parallel sentences, written in Pharaoh format, one line per sentence.
 
     Example: swissxmod align words --model adapted --source a.de --target a.rm
@@ -742,11 +759,6 @@ class AlignWords(TwoLanguages):
     """Tokens of the source sentences, parted by blanks, one sentence a line."""
     target: str
     """Tokens of the target sentences."""
-    layer: Layer | None = None
-    """Layer to compare (0 is the embeddings), or "mean" of all; by default what a tuned model says, else the mean."""
-    method: LinkMethod | None = None
-    """How words are linked: "argmax", "itermax" or "match" (SimAlign), "softmax" (awesome-align); by default what a
-    tuned model says, else match."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from swissxmod.tasks.links import Links
 from swissxmod.tasks.sentence_alignment import find_translations
-from swissxmod.tasks.word_alignment import layer_links, load_encoder, word_vectors
+from swissxmod.tasks.word_alignment import Linking, layer_links, load_encoder, word_vectors
 from swissxmod.xmod.languages import resolve_language
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "alignment" / "de-rm"
@@ -93,7 +93,7 @@ def our_links(folder: str, pairs: Pairs, languages: tuple[str, str]) -> list[Lin
         word_vectors(model, tokenizer, [pair[side].split() for pair in pairs], name)
         for side, name in enumerate(languages)
     ]
-    return list(layer_links((sides[0], sides[1]), "mean", "match"))
+    return list(layer_links((sides[0], sides[1]), Linking()))
 
 
 def words(folder: str, pairs: Pairs, languages: tuple[str, str], rounds: int) -> dict[str, Any]:

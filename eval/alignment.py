@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from ..errors import UserError
 from ..files import RESULTS, new_folder, refuse_used_folder
-from ..settings import EvalAlignment, Layer, LinkMethod
+from ..settings import EvalAlignment, Layer
 from ..tasks.word_alignment import (
-    Gold,
-    WordVectors,
-    alignment_counts,
     alignment_error_rate,
     chosen,
-    layer_links,
+    count_links,
     load_encoder,
     read_gold,
     read_parallel,
@@ -48,6 +41,7 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     start = perf_counter()
     history = read_history(settings.model) or []
     model, tokenizer = load_encoder(settings.model)
+    linking = chosen(settings, model)
     pairs = read_parallel(settings.source, settings.target)
     gold = read_gold(settings.gold, pairs)
     names = [resolve_language(name, model.languages) for name in settings.languages]
@@ -56,13 +50,10 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     )
     n_layers = model.config.num_hidden_layers
     layers: list[Layer] = ["mean", *range(n_layers + 1)]
-    layer, method = chosen(settings.layer, settings.method, model)
-    if layer not in layers:
-        raise UserError(f"layer: expected 0 to {n_layers} or mean, found {layer}")
-    counts = {each: _alignment_counts((source, target), gold, each, method) for each in layers}
+    counts = {each: count_links((source, target), gold, linking._replace(layer=each)) for each in layers}
     rates = {each: round(float(alignment_error_rate(rows.sum(axis=0))), 4) for each, rows in counts.items()}
     best = min(range(n_layers + 1), key=lambda each: rates[each])
-    low, high = bootstrap_interval(counts[layer], alignment_error_rate, seed=settings.seed)
+    low, high = bootstrap_interval(counts[linking.layer], alignment_error_rate, seed=settings.seed)
     files = [settings.source, settings.target, settings.gold]
     details: dict[str, float] = {f"layer {each}": rates[each] for each in range(n_layers + 1)}
     record = Record(
@@ -72,7 +63,7 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
         language="-".join(names),
         system=settings.system,
         metric="aer",
-        score=rates[layer],
+        score=rates[linking.layer],
         low=round(low, 4),
         high=round(high, 4),
         sentences=len(pairs),
@@ -86,16 +77,9 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     with new_folder(out) as folder:
         write_records(folder / RESULTS, [record])
     return {
-        "aer": rates[layer],
+        "aer": rates[linking.layer],
         "interval": [record.low, record.high],
-        "layer": layer,
-        "method": method,
+        **linking._asdict(),
         "best_layer": best,
         "best_aer": rates[best],
     }
-
-
-def _alignment_counts(
-    sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], layer: Layer, method: LinkMethod
-) -> np.ndarray:
-    return np.array([alignment_counts(f, g) for f, g in zip(layer_links(sides, layer, method), gold, strict=True)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,10 +28,13 @@ from ..xmod.languages import pair_of
 from ..xmod.modeling import XmodModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
 from . import alignment_losses as losses
+from .alignment_dev import measure, read_dev
 from .tagger import split_words
-from .word_alignment import TUNED, load_encoder
+from .word_alignment import TUNED, Linking, load_encoder
 
 STEP = "finetune alignment"
+MEASUREMENTS = 10
+"""Of the dev pairs, while tuning."""
 CHUNK = 10_000
 """Sentence pairs that are cut together."""
 
@@ -54,7 +58,8 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
         out: folder to make.
 
     Returns:
-        sentence pairs of each pair of languages, how many were too long, and what learned.
+        sentence pairs of each pair of languages, how many were too long, how words are to be linked, what that reaches
+        on dev, and what learned.
 
     Raises:
         UserError: for a model or pairs that cannot be used.
@@ -66,27 +71,36 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
         raise UserError(f"layer: expected 1 to {model.config.num_hidden_layers}, found {settings.layer}")
     names = {name: pair_of(name, model.languages) for name in settings.parallel}
     runs, counts, longer = _read(settings, names, model, tokenizer)
+    dev = read_dev(settings.dev, model.languages)
     parts = train_only(model, PLANS["full"])
     dataset = Runs(runs, tokenizer)
     plan = TrainingPlan.of(settings, steps=settings.steps, title=STEP)
+    if dev:
+        plan = replace(plan, eval_steps=max(1, settings.steps // MEASUREMENTS))
     plan = replace(plan, batch_size=settings.batch_size // settings.neighbours)  # an example is a run of pairs
 
     def trainer(*args: Any, **kwargs: Any) -> AlignmentTrainer:  # noqa: ANN401
-        return AlignmentTrainer(*args, settings=settings, **kwargs)
+        return AlignmentTrainer(*args, settings=settings, tokenizer=tokenizer, eval_dataset=dev, **kwargs)
 
     with tempfile.TemporaryDirectory() as work, dropout(model, 0.0):
         curve = train(model, dataset, dataset.collate, plan, Path(work), trainer=trainer).curve
-    model.config.update({TUNED: {"layer": settings.layer, "method": settings.method}})
+    last = measure(model, tokenizer, dev) if dev else None
+    linking = last.linking if last else Linking(settings.layer, settings.method)
+    model.config.update({TUNED: linking._asdict()})
     record = {
         "step": STEP,
         "languages": sorted({language for pair in names.values() for language in pair}),
         "pairs": counts,
+        "steps": settings.steps,
+        "linking": linking._asdict(),
+        "dev": {"aer": last.aer, "retrieval": last.retrieval} if last else None,
         **learned(parts),
         "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
     save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
-    return {"pairs": counts, "too_long": longer, "parameters": parts}
+    told = {"aer": last.aer, "retrieval": last.retrieval} if last else {}
+    return {"pairs": counts, "too_long": longer, "linking": linking._asdict(), **told, "parameters": parts}
 
 
 def _read(
@@ -167,9 +181,28 @@ class Runs(Dataset[Run]):
 class AlignmentTrainer(Trainer):
     """The trainer with the losses of :mod:`alignment_losses`."""
 
-    def __init__(self, *args: Any, settings: FinetuneAlignment, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401
+        settings: FinetuneAlignment,
+        tokenizer: PreTrainedTokenizerFast,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.settings = settings
+        self.tokenizer = tokenizer
+
+    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:  # noqa: ANN401
+        """AER of the best way of linking, and retrieval, on the dev pairs."""
+        now = measure(self.model, self.tokenizer, self.eval_dataset)
+        metrics = {f"{metric_key_prefix}_aer": now.aer, f"{metric_key_prefix}_retrieval": now.retrieval}
+        layer, method, _ = now.linking
+        tqdm.write(
+            f"step {self.state.global_step}: dev AER {now.aer} (layer {layer}, {method}), retrieval {now.retrieval}%",
+            file=sys.stderr,
+        )
+        self.log(metrics)
+        return metrics
 
     def compute_loss(
         self,

@@ -1,7 +1,8 @@
 """Word links from vectors: which words of a sentence and of its translation belong together.
 
 The methods are those of the papers they come from: ``argmax``, ``itermax`` and ``match`` of Jalili Sabet et al. 2020,
-"SimAlign", on the cosines of word vectors; ``softmax`` of Dou and Neubig 2021, "awesome-align", on their products.
+"SimAlign", on the cosines of word vectors; ``softmax`` of Dou and Neubig 2021, "awesome-align", on their products;
+``agreement`` on cosines, decoded as by Liang et al. 2006, "Alignment by Agreement".
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from ..settings import LinkMethod
 Links = set[tuple[int, int]]
 ROUNDS, DISCOUNT = 2, 0.9
 """Of itermax: how often, and what a word is worth that has a link already."""
-THRESHOLD = 1e-3
-"""Of softmax: what both probabilities of a link must exceed."""
+THRESHOLDS: dict[LinkMethod, float] = {"softmax": 1e-3, "agreement": 0.4}
+"""What the probability of a link must exceed: of softmax both ways, of agreement the geometric mean of the two."""
+TEMPERATURE = 0.1
+"""Of agreement: what cosines are divided by."""
 
 
-def find_links(source: Tensor, target: Tensor, method: LinkMethod) -> Links:
+def find_links(source: Tensor, target: Tensor, method: LinkMethod, threshold: float | None = None) -> Links:
     """Links between the words of two sentences, counted from 0.
 
     Args:
@@ -30,12 +33,14 @@ def find_links(source: Tensor, target: Tensor, method: LinkMethod) -> Links:
         target: vectors of the words of the other side, shape (m, hidden).
         method: "argmax" links words that are each other's most similar; "itermax" does so a second time for words that
             have no link yet; "match" is the one-to-one linking with the largest sum, every word of the shorter sentence
-            gets one; "softmax" links words that both find each other probable, several to one too.
+            gets one; "softmax" links words that both find each other probable, several to one too; "agreement" words
+            whose two probabilities have a large geometric mean, so that one side may be less sure.
+        threshold: of "softmax" and "agreement", instead of their own.
     """
     if not len(source) or not len(target):
         return set()
     compare = products if method == "softmax" else similarity
-    return METHODS[method](compare(source, target))
+    return METHODS[method](compare(source, target), *(() if threshold is None else (threshold,)))
 
 
 def similarity(source: Tensor, target: Tensor) -> np.ndarray:
@@ -73,15 +78,26 @@ def match(similarities: np.ndarray) -> Links:
     return {(int(i), int(j)) for i, j in zip(rows, columns, strict=True)}
 
 
-def softmax(scores: np.ndarray) -> Links:
+def softmax(scores: np.ndarray, threshold: float = THRESHOLDS["softmax"]) -> Links:
     """Links whose probability is above the threshold among the words of either sentence."""
-    probable = (softmax_of(scores, axis=1) > THRESHOLD) & (softmax_of(scores, axis=0) > THRESHOLD)
-    return {(int(i), int(j)) for i, j in np.argwhere(probable)}
+    return _above(np.minimum(softmax_of(scores, axis=1), softmax_of(scores, axis=0)), threshold)
 
 
-METHODS: dict[LinkMethod, Callable[[np.ndarray], Links]] = {
+def agreement(similarities: np.ndarray, threshold: float = THRESHOLDS["agreement"]) -> Links:
+    """Links whose probabilities among the words of both sentences have a geometric mean above the threshold."""
+    logits = similarities / TEMPERATURE
+    return _above(np.sqrt(softmax_of(logits, axis=1) * softmax_of(logits, axis=0)), threshold)
+
+
+def _above(probabilities: np.ndarray, threshold: float) -> Links:
+    return {(int(i), int(j)) for i, j in np.argwhere(probabilities > threshold)}
+
+
+METHODS: dict[LinkMethod, Callable[..., Links]] = {
     "argmax": argmax,
     "itermax": itermax,
     "match": match,
     "softmax": softmax,
+    "agreement": agreement,
 }
+"""Each takes the similarities of a sentence pair, shape (n, m); those of :data:`THRESHOLDS` a threshold too."""

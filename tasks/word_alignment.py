@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,17 +19,25 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from ..files import new_file, read_lines
-from ..settings import AlignWords, Layer, LinkMethod
+from ..settings import AlignWords, Layer, LinkMethod, WordLinking
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
-from .links import Links, find_links
+from .links import THRESHOLDS, Links, find_links
 
 CHUNK = 1000
 TUNED = "alignment"
-"""What a config calls the layer and the method that a model was tuned for."""
+"""What a config calls the :class:`Linking` that a model was tuned for."""
 _LINK = re.compile(r"(\d+)([-p])(\d+)")
+
+
+class Linking(NamedTuple):
+    """Whose states are compared, and how words are linked by them."""
+
+    layer: Layer = "mean"
+    method: LinkMethod = "match"
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
         UserError: for files that cannot be read or differ in length, or a language without an adapter.
     """
     model, tokenizer = load_encoder(settings.model)
-    layer, method = chosen(settings.layer, settings.method, model)
+    linking = chosen(settings, model)
     pairs = read_parallel(settings.source, settings.target)
     links = windowed = 0
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -65,7 +73,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
                 for side, language in enumerate(settings.languages)
             ]
             windowed += sides[0].windowed + sides[1].windowed
-            for found in layer_links((sides[0], sides[1]), layer, method):
+            for found in layer_links((sides[0], sides[1]), linking):
                 links += len(found)
                 file.write(" ".join(f"{i}-{j}" for i, j in sorted(found)) + "\n")
     return {"sentences": len(pairs), "links": links, "windowed": windowed}
@@ -76,13 +84,23 @@ def load_encoder(source: str) -> tuple[XmodModel, PreTrainedTokenizerFast]:
     return load_with_tokenizer(XmodModel, source, add_pooling_layer=False)
 
 
-def chosen(layer: Layer | None, method: LinkMethod | None, model: XmodModel) -> tuple[Layer, LinkMethod]:
-    """Layer and method as asked for, else as a tuned model's config says, else "mean" and "match"."""
-    own = getattr(model.config, TUNED, {})
-    return (
-        layer if layer is not None else own.get("layer", "mean"),
-        method if method is not None else own.get("method", "match"),
-    )
+def chosen(settings: WordLinking, model: XmodModel) -> Linking:
+    """As asked for, else as a tuned model's config says, else "mean" and "match".
+
+    Raises:
+        UserError: for a layer that is not there, or a threshold of a method that has none.
+    """
+    own = Linking(**getattr(model.config, TUNED, {}))
+    layer = own.layer if settings.layer is None else settings.layer
+    layers = model.config.num_hidden_layers
+    if layer != "mean" and not 0 <= layer <= layers:
+        raise UserError(f"layer: expected 0 to {layers} or mean, found {layer}")
+    method = settings.method or own.method
+    if settings.threshold is None:
+        return Linking(layer, method, own.threshold if method == own.method else None)
+    if method not in THRESHOLDS:
+        raise UserError(f"threshold: {method} has none; expected one with --method {' or '.join(THRESHOLDS)}")
+    return Linking(layer, method, settings.threshold)
 
 
 def read_parallel(source: str | Path, target: str | Path) -> list[tuple[list[str], list[str]]]:
@@ -177,11 +195,7 @@ def _words(states: Tensor, pieces: Pieces, n_words: int) -> Tensor:
 
 def choose_layer(vectors: Tensor, layer: Layer) -> Tensor:
     """One layer, or the mean of all: (layers, words, hidden) to (words, hidden)."""
-    if layer == "mean":
-        return vectors.mean(dim=0)
-    if not 0 <= layer < len(vectors):
-        raise UserError(f"layer: expected 0 to {len(vectors) - 1}, found {layer}")
-    return vectors[layer]
+    return vectors.mean(dim=0) if layer == "mean" else vectors[layer]
 
 
 def alignment_counts(found: Links, gold: Gold) -> tuple[int, int, int, int]:
@@ -196,7 +210,13 @@ def alignment_error_rate(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 1 - (hit_sure + hit_possible) / np.where(total > 0, total, 1), 0.0)
 
 
-def layer_links(sides: tuple[WordVectors, WordVectors], layer: Layer, method: LinkMethod) -> Iterator[Links]:
-    """The links of each sentence pair by the states of one layer, or of the mean of all."""
+def layer_links(sides: tuple[WordVectors, WordVectors], linking: Linking) -> Iterator[Links]:
+    """The links of each sentence pair."""
+    layer, method, threshold = linking
     for source, target in zip(sides[0].vectors, sides[1].vectors, strict=True):
-        yield find_links(choose_layer(source, layer), choose_layer(target, layer), method)
+        yield find_links(choose_layer(source, layer), choose_layer(target, layer), method, threshold)
+
+
+def count_links(sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], linking: Linking) -> np.ndarray:
+    """:func:`alignment_counts` of each sentence pair, shape (pairs, 4)."""
+    return np.array([alignment_counts(f, g) for f, g in zip(layer_links(sides, linking), gold, strict=True)])

@@ -205,7 +205,7 @@ def _arguments(plan: TrainingPlan, work: Path) -> TrainingArguments:
         eval_strategy="steps" if plan.eval_steps else "no",
         eval_steps=plan.eval_steps,
         load_best_model_at_end=plan.patience is not None,
-        metric_for_best_model=MEAN,
+        metric_for_best_model=MEAN if plan.patience is not None else None,
         greater_is_better=False,
         logging_steps=max(1, plan.steps // 100),
         disable_tqdm=True,

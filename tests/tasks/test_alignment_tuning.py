@@ -49,7 +49,8 @@ def settings(model: Path, pairs: str, **changes: object) -> FinetuneAlignment:
 def test_pairs_alone_teach_words_and_sentences_to_find_each_other(
     model_folder: Path, text: dict[str, str], tmp_path: Path
 ) -> None:
-    told = finetune_alignment(settings(model_folder, text["pairs"], steps=120), tmp_path / "tuned")
+    tuning = settings(model_folder, text["pairs"], steps=120, method="argmax")
+    told = finetune_alignment(tuning, tmp_path / "tuned")
     assert told["pairs"] == {"de_CH-rm_CH": LINES * 4 // 5} and told["too_long"] == 0
     files = {name: text[name] for name in ("source", "target")}
     rates, hits = [], []
@@ -74,6 +75,27 @@ def test_two_runs_with_a_seed_agree(model_folder: Path, text: dict[str, str], tm
     assert first == second
 
 
+def test_gold_links_show_the_way_and_choose_how_to_link(
+    model_folder: Path, text: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold = {"de-rm": [text["source"], text["target"], text["gold"]]}
+    told = finetune_alignment(settings(model_folder, text["pairs"], steps=100, dev=gold), tmp_path / "tuned")
+    curve = [row for row in json.loads((tmp_path / "tuned" / "training.json").read_text()) if "eval_aer" in row]
+    assert [row["step"] for row in curve] == list(range(10, 101, 10))
+    assert curve[-1]["eval_aer"] == told["aer"] < 0.1 < curve[0]["eval_aer"]
+    assert curve[-1]["eval_retrieval"] == told["retrieval"] > curve[0]["eval_retrieval"]
+    assert f"step 100: dev AER {told['aer']}" in capsys.readouterr().err
+    # The config says what reaches it, so that a measurement without further words finds the same.
+    asked = EvalAlignment(
+        model=str(tmp_path / "tuned"), source=text["source"], target=text["target"], gold=text["gold"]
+    )
+    found = evaluate_alignment(asked, tmp_path / "words")
+    assert found["aer"] == told["aer"]
+    assert {name: found[name] for name in ("layer", "method", "threshold")} == told["linking"]
+    history = json.loads((tmp_path / "tuned" / "swissxmod.json").read_text())["history"]
+    assert history[-1]["dev"] == {"aer": told["aer"], "retrieval": told["retrieval"]}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -81,6 +103,8 @@ def test_two_runs_with_a_seed_agree(model_folder: Path, text: dict[str, str], tm
         ({"longest": 1}, "expected at least 8 sentence pairs of at most 1 pieces a side, found"),
         ({"parallel": {"de": "x"}}, "expected the names of two languages"),
         ({"parallel": {"de-rm": "missing.tsv"}}, "missing.tsv"),
+        ({"dev": {"de-rm": ["dev.de", "dev.rm"]}}, "dev.de-rm: expected source, target and gold links, found 2 files"),
+        ({"dev": {"de-rm": ["dev.de", "dev.rm", "dev.align"]}}, "dev.de"),
         ({"batch_size": 6}, "batch_size: expected a multiple of neighbours, 4, found 6"),
         ({"temperature": 0.0}, "temperature: expected more than 0"),
     ],

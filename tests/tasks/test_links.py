@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax as softmax_of
 
 from swissxmod.settings import LinkMethod
-from swissxmod.tasks.links import METHODS, argmax, find_links, itermax, match, similarity, softmax
+from swissxmod.tasks.links import METHODS, agreement, argmax, find_links, itermax, match, similarity, softmax
 
 
 def table(rows: int, columns: int, seed: int) -> np.ndarray:
@@ -75,6 +75,28 @@ def test_softmax_needs_both_directions(size: tuple[int, int, int]) -> None:
     values = 20 * table(*size)
     there, back = softmax_of(values, axis=1), softmax_of(values, axis=0)
     assert softmax(values) == {tuple(map(int, place)) for place in np.argwhere(np.minimum(there, back) > 0.001)}
+
+
+def test_agreement_by_hand() -> None:
+    # Word 0 shares its probability between two words that it alone fits: 1/2 one way, near 1 the other; the geometric
+    # mean is 0.71. Word 1 prefers column 2, which prefers it: 1 and 1.
+    found = np.array([[0.9, 0.9, 0.0], [0.0, 0.0, 0.8]])
+    assert agreement(found) == agreement(found, 0.7) == {(0, 0), (0, 1), (1, 2)}
+    assert agreement(found, 0.72) == {(1, 2)}
+    # softmax asks both ways for as much, and does not see what a word shares.
+    assert softmax(found / 0.1, 0.7) == {(1, 2)}
+
+
+@given(sizes, st.floats(0.3, 0.9))
+def test_agreement_is_the_geometric_mean_of_both_directions(size: tuple[int, int, int], threshold: float) -> None:
+    values = table(*size)
+    grid = np.exp(values / 0.1)
+    expected = {
+        (i, j)
+        for i, j in itertools.product(range(size[0]), range(size[1]))
+        if grid[i, j] ** 2 / grid[i].sum() / grid[:, j].sum() > threshold**2
+    }
+    assert agreement(values, threshold) == expected
 
 
 def test_softmax_compares_products_and_the_others_cosines() -> None:

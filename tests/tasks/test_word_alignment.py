@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from swissxmod import AlignWords, UserError, align_words
 from swissxmod.tasks.word_alignment import (
     Gold,
+    Linking,
     alignment_counts,
     alignment_error_rate,
     choose_layer,
@@ -50,24 +52,39 @@ def test_words_are_the_mean_of_their_pieces(model_folder: Path) -> None:
     assert len(places) > 1
     expected = output.hidden_states[1][0, places].mean(dim=0)
     torch.testing.assert_close(choose_layer(vectors, 1)[0], expected, atol=1e-5, rtol=1e-5)
-    with pytest.raises(UserError, match="expected 0 to 2, found 3"):
-        choose_layer(vectors, 3)
 
 
 def test_a_tuned_model_says_how_unless_asked_otherwise(model_folder: Path, tmp_path: Path) -> None:
     model, tokenizer = load_encoder(str(model_folder))
-    assert chosen(None, None, model) == ("mean", "match")
+    files = parallel(tmp_path, "die Brücke in der Gemeinde\n", "la punt en la vischnanca\n")
+    assert chosen(AlignWords(model="", **files), model) == ("mean", "match", None)
     model.config.alignment = {"layer": 1, "method": "argmax"}
     save_checkpoint(tmp_path / "tuned", model, tokenizer, [])
-    files = parallel(tmp_path, "die Brücke in der Gemeinde\n", "la punt en la vischnanca\n")
     asked = {"default": {}, "same": {"layer": 1, "method": "argmax"}, "mean": {"layer": "mean", "method": "match"}}
     found = {}
     for name, choice in asked.items():
         align_words(AlignWords(model=str(tmp_path / "tuned"), **files, **choice), tmp_path / name)
         found[name] = (tmp_path / name).read_text()
     assert found["default"] == found["same"] != found["mean"]
-    with pytest.raises(UserError, match="layer: expected 0 to 2, found 3"):
+    with pytest.raises(UserError, match="layer: expected 0 to 2 or mean, found 3"):
         align_words(AlignWords(model=str(tmp_path / "tuned"), **files, layer=3), tmp_path / "out")
+
+
+def test_a_tuned_threshold_belongs_to_its_method(model_folder: Path) -> None:
+    model, _ = load_encoder(str(model_folder))
+    model.config.alignment = {"layer": 1, "method": "agreement", "threshold": 0.3}
+
+    def asked(**changes: Any) -> Linking:
+        return chosen(AlignWords(model="", source="", target="", **changes), model)
+
+    assert asked() == asked(method="agreement") == (1, "agreement", 0.3)
+    assert asked(layer=2) == (2, "agreement", 0.3)
+    assert asked(method="softmax") == (1, "softmax", None)
+    assert asked(threshold=0.5) == (1, "agreement", 0.5)
+    with pytest.raises(UserError, match="threshold: match has none; expected one with --method softmax or agreement"):
+        asked(method="match", threshold=0.5)
+    with pytest.raises(UserError, match="threshold: expected 0 or more and less than 1, found 40"):
+        asked(threshold=40)
 
 
 def parallel(folder: Path, source: str, target: str) -> dict[str, str]:

@@ -1,0 +1,103 @@
+"""Following the tuning of an aligner on sentence pairs with gold links, and choosing by them how it links words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from transformers import PreTrainedTokenizerFast
+
+from ..errors import UserError
+from ..xmod.languages import pair_of
+from ..xmod.modeling import XmodModel
+from .links import METHODS, similarity
+from .sentence_alignment import accuracy, are_right, find_translations
+from .word_alignment import (
+    Gold,
+    Linking,
+    alignment_counts,
+    alignment_error_rate,
+    read_gold,
+    read_parallel,
+    word_vectors,
+)
+
+THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
+"""Of agreement, to choose from."""
+FILES = 3
+
+
+class DevPairs(NamedTuple):
+    """Sentence pairs, in words, with gold links."""
+
+    languages: tuple[str, str]
+    pairs: list[tuple[list[str], list[str]]]
+    gold: list[Gold]
+
+
+class Measured(NamedTuple):
+    """What a model reaches, the mean over sets of pairs."""
+
+    linking: Linking
+    """With the lowest error rate."""
+    aer: float
+    retrieval: float
+    """Percent of the sentences whose translation is found, mean of both directions."""
+
+
+def read_dev(files: Mapping[str, Sequence[str]], adapters: Sequence[str]) -> list[DevPairs]:
+    """Pairs with gold links of each pair of languages: source words, target words and links.
+
+    Raises:
+        UserError: for another number of files, or files that cannot be read or do not fit together.
+    """
+    found = []
+    for name, paths in files.items():
+        if len(paths) != FILES:
+            raise UserError(f"dev.{name}: expected source, target and gold links, found {len(paths)} files")
+        source, target, links = paths
+        pairs = read_parallel(source, target)
+        found.append(DevPairs(pair_of(name, adapters), pairs, read_gold(links, pairs)))
+    return found
+
+
+def measure(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: Sequence[DevPairs]) -> Measured:
+    """Error rate of the best way of linking words, and accuracy of retrieval, of the model as it is now."""
+    rates = [_error_rates(model, tokenizer, each) for each in dev]
+    means = {linking: sum(rate[linking] for rate in rates) / len(rates) for linking in rates[0]}
+    best = min(means, key=means.__getitem__)
+    found = [_retrieval(model, tokenizer, each) for each in dev]
+    return Measured(best, round(means[best], 4), round(100 * sum(found) / len(found), 2))
+
+
+def _error_rates(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: DevPairs) -> dict[Linking, float]:
+    sides = [
+        word_vectors(model, tokenizer, [pair[side] for pair in dev.pairs], language).vectors
+        for side, language in enumerate(dev.languages)
+    ]
+    rates = {}
+    for layer in range(1, model.config.num_hidden_layers + 1):
+        tables = [similarity(source[layer], target[layer]) for source, target in zip(*sides, strict=True)]
+        for linking in _choices(layer):
+            thresholds = () if linking.threshold is None else (linking.threshold,)
+            counts = [
+                alignment_counts(METHODS[linking.method](table, *thresholds) if table.size else set(), gold)
+                for table, gold in zip(tables, dev.gold, strict=True)
+            ]
+            rates[linking] = float(alignment_error_rate(np.sum(counts, axis=0)))
+    return rates
+
+
+def _choices(layer: int) -> list[Linking]:
+    return [
+        *(Linking(layer, method) for method in ("argmax", "itermax", "match")),
+        *(Linking(layer, "agreement", threshold) for threshold in THRESHOLDS),
+    ]
+
+
+def _retrieval(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: DevPairs) -> float:
+    lines = [(" ".join(source), " ".join(target)) for source, target in dev.pairs]
+    found = find_translations(model, tokenizer, list(zip(*lines, strict=True)), dev.languages).found
+    hits = are_right(found, lines)
+    return float(accuracy(np.array([hits.sum(), hits.size])))
