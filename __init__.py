@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .settings import (
         AdapterExport,
         AdapterImport,
+        AlignDocuments,
         AlignSentences,
         AlignWords,
         EvalAlignment,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         VocabTransplant,
     )
     from .tasks.alignment_tuning import finetune_alignment
+    from .tasks.document_alignment import align_documents
     from .tasks.ner import finetune_ner, tag_sentences
     from .tasks.predict import predict_ner
     from .tasks.sentence_alignment import align_sentences
@@ -78,12 +80,13 @@ _HOMES = {
     "eval.stance": ["evaluate_stance"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignSentences", "AlignWords", "EvalAlignment", "EvalNer", "EvalSentences",
-        "EvalStance", "FinetuneAlignment", "FinetuneNer", "FinetuneStance", "ModelInfo", "ModelInit", "ModelModularise",
-        "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
-        "VocabTransplant",
+        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "EvalAlignment", "EvalNer",
+        "EvalSentences", "EvalStance", "FinetuneAlignment", "FinetuneNer", "FinetuneStance", "ModelInfo", "ModelInit",
+        "ModelModularise", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport",
+        "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
+    "tasks.document_alignment": ["align_documents"],
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.predict": ["predict_ner"],
     "tasks.sentence_alignment": ["align_sentences"],

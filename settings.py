@@ -33,12 +33,15 @@ PATHS = frozenset(
 )
 """Names of the settings that hold paths of what a step reads."""
 Precision = Literal["auto", "float32", "bfloat16"]
+LARGEST_BEAD = 16
+"""Sentences that may be aligned together: every one more is another encoding of the whole text."""
 Normalisation = Literal["nfc", "nfkc"]
 Rule = Literal["mean", "focus", "random"]
 Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
 Layer = int | Literal["mean"]
 LinkMethod = Literal["argmax", "itermax", "match", "softmax", "agreement"]
+DocumentFormat = Literal["tsv", "tmx", "jsonl"]
 SentenceScore = Literal["cosine", "margin", "bertscore"]
 NerFormat = Literal["jsonl", "conll", "terminal"]
 TagScheme = Literal["auto", "iob1", "iob2", "bioes", "lenient"]
@@ -763,7 +766,7 @@ class AlignWords(WordLinking):
 
 @dataclass(frozen=True)
 class AlignSentences(TwoLanguages):
-    """Find the translations of sentences among those of another text; lines of score, source and target, tab-separated.
+    """Find the translations of sentences among those of another text; lines of source, target and score, tab-separated.
 
     Example: swissxmod align sentences --model aligner --source a.de --target a.rm
         --source_language de --target_language rm --out pairs.tsv
@@ -781,6 +784,35 @@ class AlignSentences(TwoLanguages):
     """Only pairs of which each is the other's best; else the best target of every source."""
     threshold: float = 0.0
     """Score that a pair must reach."""
+
+
+@dataclass(frozen=True)
+class AlignDocuments(TwoLanguages):
+    """Align a text with its translation, sentence by sentence and in order; also one to two, two to one, and none.
+
+    Example: swissxmod align documents --model aligner --source a.de --target a.rm
+        --source_language de --target_language rm --out pairs.tsv
+    """
+
+    model: str
+    """Model folder or hub name."""
+    source: str
+    """Sentences, one a line, in the order of the text; empty lines are left out."""
+    target: str
+    """The translation, one sentence a line."""
+    largest: int = 4
+    """Sentences of both sides that may belong together: 4 is 1-1, 1-2, 2-1, 2-2, 1-3 and 3-1."""
+    skip: float = 0.5
+    """What leaving out a sentence costs; a pair of unrelated ones costs about 1. More keeps worse pairs."""
+    format: DocumentFormat = "tsv"
+    """"tsv" is source, target and cosine, "tmx" a translation memory; "jsonl" objects that also say the numbers of the
+    sentences, from 0, and have those without a translation."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _at_least(self, largest=2, skip=0)
+        if self.largest > LARGEST_BEAD:
+            raise UserError(f"largest: expected at most {LARGEST_BEAD}, found {self.largest}")
 
 
 @dataclass(frozen=True)

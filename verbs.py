@@ -59,6 +59,7 @@ VERBS = {
     "eval alignment": Verb(s.EvalAlignment, "eval.alignment:evaluate_alignment"),
     "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
     "align sentences": Verb(s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv"),
+    "align documents": Verb(s.AlignDocuments, "tasks.document_alignment:align_documents", file="pairs.tsv"),
     "report": Verb(s.Report, "eval.report:write_report", file="report.html"),
 }
 

@@ -224,7 +224,7 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
 
     Args:
         settings: the model and the sentences.
-        out: file to write: score, source and target sentence a line, the best first.
+        out: file to write: source sentence, target sentence and score a line, the best first.
 
     Returns:
         numbers of sentences, of pairs, and of sentences that had to be read in windows.
@@ -243,7 +243,7 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
     ]
     pairs.sort(key=lambda pair: -pair[0])
     with new_file(out) as temporary:
-        temporary.write_text("".join(f"{value:.4f}\t{a}\t{b}\n" for value, a, b in pairs), encoding="utf-8")
+        temporary.write_text("".join(f"{a}\t{b}\t{value:.4f}\n" for value, a, b in pairs), encoding="utf-8")
     return {"source": len(sides[0]), "target": len(sides[1]), "pairs": len(pairs), "windowed": search.windowed}
 
 

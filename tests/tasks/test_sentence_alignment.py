@@ -142,7 +142,7 @@ def test_pairs_are_mined_from_the_command_line(model_folder: Path, tmp_path: Pat
     words += ["--score", "cosine", "--threshold", "0.999", "--out", str(tmp_path / "pairs.tsv")]
     assert main(words) == 0
     rows = [line.split("\t") for line in (tmp_path / "pairs.tsv").read_text().splitlines()]
-    assert sorted(rows) == [["1.0000", text, text] for text in ("ina punt nova", "la vischnanca da Cuira")]
+    assert sorted(rows) == [[text, text, "1.0000"] for text in ("ina punt nova", "la vischnanca da Cuira")]
     (tmp_path / "b").write_text("\n\n")
     assert main([*words[:-1], str(tmp_path / "other.tsv")]) == 2
     assert not (tmp_path / "other.tsv").exists()
