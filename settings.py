@@ -42,6 +42,7 @@ Monitor = Literal["none", "tensorboard", "wandb"]
 Layer = int | Literal["mean"]
 LinkMethod = Literal["argmax", "itermax", "match", "softmax", "agreement"]
 DocumentFormat = Literal["tsv", "tmx", "jsonl"]
+LinkFormat = Literal["pharaoh", "jsonl", "html"]
 SentenceScore = Literal["cosine", "margin", "bertscore"]
 NerFormat = Literal["jsonl", "conll", "terminal"]
 TagScheme = Literal["auto", "iob1", "iob2", "bioes", "lenient"]
@@ -679,7 +680,8 @@ class WordLinking(TwoLanguages):
     method: LinkMethod | None = None
     """"argmax", "itermax" or "match" (SimAlign), "softmax" (awesome-align) or "agreement" of both directions."""
     threshold: float | None = None
-    """Of softmax and agreement: how probable a link must be."""
+    """How probable a link must be (softmax and agreement), or how similar its words (the others: without it, words that
+    have no translation are linked as well as can be)."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -750,7 +752,7 @@ class EvalSentences(TwoLanguages):
 
 @dataclass(frozen=True)
 class AlignWords(WordLinking):
-    """Align the words of parallel sentences, written in Pharaoh format, one line per sentence.
+    """Align the words of parallel sentences, line by line.
 
     Example: swissxmod align words --model adapted --source a.de --target a.rm
         --source_language de --target_language rm --out links.align
@@ -759,9 +761,13 @@ class AlignWords(WordLinking):
     model: str
     """Model folder."""
     source: str
-    """Tokens of the source sentences, parted by blanks, one sentence a line."""
+    """Source sentences, one a line, their words parted by blanks."""
     target: str
-    """Tokens of the target sentences."""
+    """Their translations, line by line."""
+    raw: bool = False
+    """Whether the lines are plain text: words are then found in it, and "jsonl" says which."""
+    format: LinkFormat = "pharaoh"
+    """"pharaoh" is a line such as "0-0 1-2" for each pair, "jsonl" has the words too, "html" is a page of pictures."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from ..errors import UserError
 from ..xmod.languages import pair_of
 from ..xmod.modeling import XmodModel
-from .links import METHODS, similarity
+from .links import choose_links, similarity
 from .sentence_alignment import accuracy, are_right, find_translations
 from .word_alignment import (
     Gold,
@@ -80,9 +80,8 @@ def _error_rates(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: DevP
     for layer in range(1, model.config.num_hidden_layers + 1):
         tables = [similarity(source[layer], target[layer]) for source, target in zip(*sides, strict=True)]
         for linking in _choices(layer):
-            thresholds = () if linking.threshold is None else (linking.threshold,)
             counts = [
-                alignment_counts(METHODS[linking.method](table, *thresholds) if table.size else set(), gold)
+                alignment_counts(choose_links(table, linking.method, linking.threshold) if table.size else set(), gold)
                 for table, gold in zip(tables, dev.gold, strict=True)
             ]
             rates[linking] = float(alignment_error_rate(np.sum(counts, axis=0)))

@@ -35,12 +35,21 @@ def find_links(source: Tensor, target: Tensor, method: LinkMethod, threshold: fl
             have no link yet; "match" is the one-to-one linking with the largest sum, every word of the shorter sentence
             gets one; "softmax" links words that both find each other probable, several to one too; "agreement" words
             whose two probabilities have a large geometric mean, so that one side may be less sure.
-        threshold: of "softmax" and "agreement", instead of their own.
+        threshold: what the probability of a link must exceed with "softmax" and "agreement", instead of their own; with
+            the others, what its cosine must exceed (then words without a like have no link).
     """
     if not len(source) or not len(target):
         return set()
     compare = products if method == "softmax" else similarity
-    return METHODS[method](compare(source, target), *(() if threshold is None else (threshold,)))
+    return choose_links(compare(source, target), method, threshold)
+
+
+def choose_links(similarities: np.ndarray, method: LinkMethod, threshold: float | None = None) -> Links:
+    """:func:`find_links` of similarities, shape (n, m); neither is 0."""
+    if method in PROBABILITIES:
+        return _above(PROBABILITIES[method](similarities), THRESHOLDS[method] if threshold is None else threshold)
+    found = METHODS[method](similarities)
+    return found if threshold is None else found & _above(similarities, threshold)
 
 
 def similarity(source: Tensor, target: Tensor) -> np.ndarray:
@@ -78,26 +87,20 @@ def match(similarities: np.ndarray) -> Links:
     return {(int(i), int(j)) for i, j in zip(rows, columns, strict=True)}
 
 
-def softmax(scores: np.ndarray, threshold: float = THRESHOLDS["softmax"]) -> Links:
-    """Links whose probability is above the threshold among the words of either sentence."""
-    return _above(np.minimum(softmax_of(scores, axis=1), softmax_of(scores, axis=0)), threshold)
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probability of each link: the smaller of those among the words of either sentence."""
+    return np.minimum(softmax_of(scores, axis=1), softmax_of(scores, axis=0))
 
 
-def agreement(similarities: np.ndarray, threshold: float = THRESHOLDS["agreement"]) -> Links:
-    """Links whose probabilities among the words of both sentences have a geometric mean above the threshold."""
+def agreement(similarities: np.ndarray) -> np.ndarray:
+    """Probability of each link: the geometric mean of those among the words of either sentence."""
     logits = similarities / TEMPERATURE
-    return _above(np.sqrt(softmax_of(logits, axis=1) * softmax_of(logits, axis=0)), threshold)
+    return np.sqrt(softmax_of(logits, axis=1) * softmax_of(logits, axis=0))
 
 
-def _above(probabilities: np.ndarray, threshold: float) -> Links:
-    return {(int(i), int(j)) for i, j in np.argwhere(probabilities > threshold)}
+def _above(values: np.ndarray, threshold: float) -> Links:
+    return {(int(i), int(j)) for i, j in np.argwhere(values > threshold)}
 
 
-METHODS: dict[LinkMethod, Callable[..., Links]] = {
-    "argmax": argmax,
-    "itermax": itermax,
-    "match": match,
-    "softmax": softmax,
-    "agreement": agreement,
-}
-"""Each takes the similarities of a sentence pair, shape (n, m); those of :data:`THRESHOLDS` a threshold too."""
+METHODS: dict[LinkMethod, Callable[[np.ndarray], Links]] = {"argmax": argmax, "itermax": itermax, "match": match}
+PROBABILITIES: dict[LinkMethod, Callable[[np.ndarray], np.ndarray]] = {"softmax": softmax, "agreement": agreement}

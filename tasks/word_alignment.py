@@ -24,7 +24,9 @@ from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
-from .links import THRESHOLDS, Links, find_links
+from .link_files import Linked, as_text
+from .links import Links, find_links
+from .tagger import split_words
 
 CHUNK = 1000
 TUNED = "alignment"
@@ -50,7 +52,7 @@ class Gold:
 
 
 def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
-    """Align parallel sentences and write Pharaoh lines, one per sentence pair; an empty sentence has an empty line.
+    """Align parallel sentences and write their links, in the order of the files; a sentence without words has none.
 
     Args:
         settings: the model and the text.
@@ -64,19 +66,26 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
     """
     model, tokenizer = load_encoder(settings.model)
     linking = chosen(settings, model)
-    pairs = read_parallel(settings.source, settings.target)
-    links = windowed = 0
+    lines = read_line_pairs(settings.source, settings.target)
+    told = {"sentences": len(lines), "links": 0, "windowed": 0}
+
+    def linked() -> Iterator[Linked]:
+        for start in range(0, len(lines), CHUNK):
+            texts = [[line[side] for line in lines[start : start + CHUNK]] for side in (0, 1)]
+            words = [[_words_of(text, raw=settings.raw) for text in side] for side in texts]
+            sides = [word_vectors(model, tokenizer, *side) for side in zip(words, settings.languages, strict=True)]
+            told["windowed"] += sum(side.windowed for side in sides)
+            for source, target, found in zip(*words, layer_links((sides[0], sides[1]), linking), strict=True):
+                told["links"] += len(found)
+                yield Linked(source, target, found)
+
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for start in range(0, len(pairs), CHUNK):
-            sides = [
-                word_vectors(model, tokenizer, [pair[side] for pair in pairs[start : start + CHUNK]], language)
-                for side, language in enumerate(settings.languages)
-            ]
-            windowed += sides[0].windowed + sides[1].windowed
-            for found in layer_links((sides[0], sides[1]), linking):
-                links += len(found)
-                file.write(" ".join(f"{i}-{j}" for i, j in sorted(found)) + "\n")
-    return {"sentences": len(pairs), "links": links, "windowed": windowed}
+        file.writelines(as_text(linked(), settings.format, settings.languages))
+    return told
+
+
+def _words_of(line: str, *, raw: bool) -> list[str]:
+    return [line[start:end] for words in split_words(line) for start, end in words] if raw else line.split()
 
 
 def load_encoder(source: str) -> tuple[XmodModel, PreTrainedTokenizerFast]:
@@ -88,7 +97,7 @@ def chosen(settings: WordLinking, model: XmodModel) -> Linking:
     """As asked for, else as a tuned model's config says, else "mean" and "match".
 
     Raises:
-        UserError: for a layer that is not there, or a threshold of a method that has none.
+        UserError: for a layer that is not there.
     """
     own = Linking(**getattr(model.config, TUNED, {}))
     layer = own.layer if settings.layer is None else settings.layer
@@ -96,11 +105,8 @@ def chosen(settings: WordLinking, model: XmodModel) -> Linking:
     if layer != "mean" and not 0 <= layer <= layers:
         raise UserError(f"layer: expected 0 to {layers} or mean, found {layer}")
     method = settings.method or own.method
-    if settings.threshold is None:
-        return Linking(layer, method, own.threshold if method == own.method else None)
-    if method not in THRESHOLDS:
-        raise UserError(f"threshold: {method} has none; expected one with --method {' or '.join(THRESHOLDS)}")
-    return Linking(layer, method, settings.threshold)
+    tuned = own.threshold if method == own.method else None
+    return Linking(layer, method, tuned if settings.threshold is None else settings.threshold)
 
 
 def read_parallel(source: str | Path, target: str | Path) -> list[tuple[list[str], list[str]]]:
@@ -175,7 +181,7 @@ def word_vectors(
         return torch.stack(model(input_ids, packed=packed, output_hidden_states=True).hidden_states, dim=1)
 
     def words(number: int, states: Tensor) -> Tensor:
-        return _words(states, cut[number], len(sentences[number]))
+        return _word_means(states, cut[number], len(sentences[number]))
 
     ids = [pieces.ids for pieces in cut]
     return WordVectors(
@@ -185,7 +191,7 @@ def word_vectors(
     )
 
 
-def _words(states: Tensor, pieces: Pieces, n_words: int) -> Tensor:
+def _word_means(states: Tensor, pieces: Pieces, n_words: int) -> Tensor:
     """(pieces, layers, hidden) to (layers, words, hidden)."""
     index = torch.tensor(pieces.words, dtype=torch.long)
     sums = states.new_zeros(n_words, *states.shape[1:]).index_add(0, index, states)

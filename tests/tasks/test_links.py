@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax as softmax_of
 
 from swissxmod.settings import LinkMethod
-from swissxmod.tasks.links import METHODS, agreement, argmax, find_links, itermax, match, similarity, softmax
+from swissxmod.tasks.links import argmax, choose_links, find_links, itermax, match, similarity
 
 
 def table(rows: int, columns: int, seed: int) -> np.ndarray:
@@ -74,17 +75,18 @@ def test_itermax_only_adds_to_argmax(size: tuple[int, int, int]) -> None:
 def test_softmax_needs_both_directions(size: tuple[int, int, int]) -> None:
     values = 20 * table(*size)
     there, back = softmax_of(values, axis=1), softmax_of(values, axis=0)
-    assert softmax(values) == {tuple(map(int, place)) for place in np.argwhere(np.minimum(there, back) > 0.001)}
+    expected = {tuple(map(int, place)) for place in np.argwhere((there > 0.001) & (back > 0.001))}
+    assert choose_links(values, "softmax") == expected
 
 
 def test_agreement_by_hand() -> None:
     # Word 0 shares its probability between two words that it alone fits: 1/2 one way, near 1 the other; the geometric
     # mean is 0.71. Word 1 prefers column 2, which prefers it: 1 and 1.
     found = np.array([[0.9, 0.9, 0.0], [0.0, 0.0, 0.8]])
-    assert agreement(found) == agreement(found, 0.7) == {(0, 0), (0, 1), (1, 2)}
-    assert agreement(found, 0.72) == {(1, 2)}
+    assert choose_links(found, "agreement") == choose_links(found, "agreement", 0.7) == {(0, 0), (0, 1), (1, 2)}
+    assert choose_links(found, "agreement", 0.72) == {(1, 2)}
     # softmax asks both ways for as much, and does not see what a word shares.
-    assert softmax(found / 0.1, 0.7) == {(1, 2)}
+    assert choose_links(found / 0.1, "softmax", 0.7) == {(1, 2)}
 
 
 @given(sizes, st.floats(0.3, 0.9))
@@ -96,7 +98,16 @@ def test_agreement_is_the_geometric_mean_of_both_directions(size: tuple[int, int
         for i, j in itertools.product(range(size[0]), range(size[1]))
         if grid[i, j] ** 2 / grid[i].sum() / grid[:, j].sum() > threshold**2
     }
-    assert agreement(values, threshold) == expected
+    assert choose_links(values, "agreement", threshold) == expected
+
+
+@given(sizes, st.sampled_from(["argmax", "itermax", "match"]), st.floats(0, 0.9))
+def test_words_without_a_like_have_no_link_above_a_threshold(
+    size: tuple[int, int, int], method: LinkMethod, threshold: float
+) -> None:
+    values = table(*size)
+    every = choose_links(values, method)
+    assert choose_links(values, method, threshold) == {link for link in every if values[link] > threshold}
 
 
 def test_softmax_compares_products_and_the_others_cosines() -> None:
@@ -111,7 +122,7 @@ def test_similarity_is_the_cosine() -> None:
     np.testing.assert_allclose(found, [[0.5**0.5, -1, 0]], atol=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", get_args(LinkMethod))
 def test_a_sentence_without_a_word_has_no_links(method: LinkMethod) -> None:
     assert find_links(torch.zeros(0, 4), torch.ones(3, 4), method) == set()
     assert find_links(torch.ones(3, 4), torch.zeros(0, 4), method) == set()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +83,63 @@ def test_a_tuned_threshold_belongs_to_its_method(model_folder: Path) -> None:
     assert asked(layer=2) == (2, "agreement", 0.3)
     assert asked(method="softmax") == (1, "softmax", None)
     assert asked(threshold=0.5) == (1, "agreement", 0.5)
-    with pytest.raises(UserError, match="threshold: match has none; expected one with --method softmax or agreement"):
-        asked(method="match", threshold=0.5)
+    assert asked(method="match", threshold=0.6) == (1, "match", 0.6)
     with pytest.raises(UserError, match="threshold: expected 0 or more and less than 1, found 40"):
         asked(threshold=40)
+
+
+def test_links_come_with_their_words_or_as_a_page(model_folder: Path, tmp_path: Path) -> None:
+    lines = "Die Brücke, <b> & Chur.", "La punt,  <b> & Cuira."
+    files = parallel(tmp_path, f"{lines[0]}\n\n", f"{lines[1]}\nLa punt.\n")
+    for name in ("pharaoh", "jsonl", "html"):
+        asked = AlignWords(model=str(model_folder), **files, raw=True, format=name)
+        told = align_words(asked, tmp_path / name)
+        assert told["sentences"] == 2
+    rows = [json.loads(line) for line in (tmp_path / "jsonl").read_text(encoding="utf-8").splitlines()]
+    assert rows[0]["source"] == ["Die", "Brücke", ",", "<", "b", ">", "&", "Chur", "."]
+    assert rows[1] == {"source": [], "target": ["La", "punt", "."], "links": []}
+    pharaoh = [" ".join(f"{i}-{j}" for i, j in row["links"]) for row in rows]
+    assert (tmp_path / "pharaoh").read_text().splitlines() == pharaoh
+    # The page shows the same links: row and column of each filled square, whatever signs the words have.
+    page = Page()
+    page.feed((tmp_path / "html").read_text(encoding="utf-8"))
+    assert [[page.words[row], page.words[column]] for row, column in page.links] == [
+        [rows[0]["source"][i], rows[0]["target"][j]] for i, j in rows[0]["links"]
+    ]
+    assert "http" not in (tmp_path / "html").read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """The words of the headers of a page of links, and its filled squares as numbers of these words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[tuple[int, int]] = []
+        self.columns: list[int] = []
+        self.cell = -1
+        self.scope: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.columns = []
+        self.scope = dict(attrs).get("scope") if tag == "th" else None
+        if self.scope:
+            self.words.append("")
+            if self.scope == "col":
+                self.columns.append(len(self.words) - 1)
+            self.cell = -1
+        elif tag == "td":
+            self.cell += 1
+            if ("class", "link") in attrs:
+                self.links.append((len(self.words) - 1, self.columns[self.cell]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.scope = None
+
+    def handle_data(self, data: str) -> None:
+        if self.scope:
+            self.words[-1] += data
 
 
 def parallel(folder: Path, source: str, target: str) -> dict[str, str]:
