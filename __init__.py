@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .tasks.ner import finetune_ner, tag_sentences
     from .tasks.predict import predict_ner
     from .tasks.sentence_alignment import align_sentences
+    from .tasks.sentence_encoder import SentenceEncoder
     from .tasks.stance import detect_stance, finetune_stance, predict_stance, read_comments
     from .tasks.tagger import Entity, Tagger
     from .tasks.word_alignment import align_words
@@ -90,6 +91,7 @@ _HOMES = {
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.predict": ["predict_ner"],
     "tasks.sentence_alignment": ["align_sentences"],
+    "tasks.sentence_encoder": ["SentenceEncoder"],
     "tasks.stance": ["detect_stance", "finetune_stance", "predict_stance", "read_comments"],
     "tasks.tagger": ["Entity", "Tagger"],
     "tasks.word_alignment": ["align_words"],
@@ -111,7 +113,8 @@ _HOMES = {
     "xmod.vocabulary": ["transplant_vocabulary"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)  # noqa: PLE0605
+# Without its extra SentenceEncoder cannot be imported, which must not spoil `from swissxmod import *`.
+__all__ = sorted(_HOME.keys() - {"SentenceEncoder"})  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
@@ -127,4 +130,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_HOME, "__version__"]
