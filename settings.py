@@ -18,6 +18,7 @@ PATHS = frozenset(
         "compare",
         "corpora",
         "data",
+        "detector",
         "dev",
         "gold",
         "model",
@@ -29,6 +30,7 @@ PATHS = frozenset(
         "tokenizer",
         "train",
         "vocab",
+        "words",
     }
 )
 """Names of the settings that hold paths of what a step reads."""
@@ -545,6 +547,80 @@ class FinetuneAlignment:
             raise UserError(
                 f"batch_size: expected a multiple of neighbours, {self.neighbours}, found {self.batch_size}"
             )
+
+
+@dataclass(frozen=True)
+class DetectorTrain:
+    """Train a language detector on text of several languages, ours or others.
+
+    Example: swissxmod detector train --corpora.it it.txt --corpora.lld lld.txt --languages '[it, lld]'
+        --out ladin.safetensors
+    """
+
+    corpora: dict[str, Paths]
+    """Text of each language; forms as in vocab train, also CoNLL files (.conll)."""
+    words: dict[str, Paths] = field(default_factory=dict)
+    """Word lists of languages, "word<TAB>frequency" on each line, of which random words are drawn."""
+    languages: list[str] = field(default_factory=lambda: ["de", "fr", "it", "rm", "en"])
+    """Those to tell apart; any other one of the corpora and words is "other"."""
+    dev: dict[str, Paths] = field(default_factory=dict)
+    """Text of each language to measure the detector on; forms as for corpora."""
+    sentences: int = 20_000
+    """Samples of each language: sentences, parts of them, or runs of random words."""
+    bits: int = 17
+    """The weights are those of 2**bits buckets of n-grams."""
+    precision: float = 0.98
+    """Share of right answers among those given on held-out text; less sure ones are "unsure"."""
+    text_column: str = "text"
+    """Name of the text in objects, tables and data sets."""
+    seed: int = 1
+    """Seed of the draw."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
+        _some(self, "corpora", "languages", "text_column")
+        _share(self, "precision")
+        _at_least(self, sentences=20, bits=8)
+
+
+@dataclass(frozen=True)
+class EvalDetector:
+    """Measure a language detector on text of known languages, sentences of five words and more, and shorter ones.
+
+    Example: swissxmod eval detector --data.de de.jsonl --data.rm rm.jsonl --out scores.json
+    """
+
+    data: dict[str, Paths]
+    """Text of each language, which is split into sentences; forms as for detector train, "other" for all further."""
+    detector: str | None = None
+    """File that detector train wrote; by default the detector that comes with the package."""
+    text_column: str = "text"
+    """Name of the text in objects, tables and data sets."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "data", "text_column")
+
+
+@dataclass(frozen=True)
+class PredictLanguage:
+    """Tell the language of each line or object of a file, with its probability.
+
+    Example: swissxmod predict language --text articles.jsonl --out languages.jsonl
+    """
+
+    text: str = "-"
+    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input. An
+    object that says its own "language" keeps it."""
+    detector: str | None = None
+    """File that detector train wrote; by default the detector that comes with the package."""
+    text_column: str = "text"
+    """Name of the text in objects."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "text", "text_column")
 
 
 @dataclass(frozen=True)
