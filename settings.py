@@ -635,7 +635,8 @@ class PredictNer:
     text: str = "-"
     """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
     language: str | None = None
-    """Language of the texts; an object may say its own as "language"."""
+    """Language of the texts; an object may say its own as "language". By default that of each line is detected, or of
+    each paragraph of wrapped text."""
     format: NerFormat = "jsonl"
     """"jsonl" keeps what an object had and adds "entities" (text, label, start, end, score; characters of the text),
     "conll" is a word and its tag on each line, "terminal" coloured text."""
@@ -662,7 +663,7 @@ class PredictStance:
     text: str
     """JSONL file, also compressed: objects with "question" and "comment"."""
     language: str | None = None
-    """Language of the comments; an object may say its own as "language"."""
+    """Language of the comments; an object may say its own as "language". By default it is detected by the comment."""
 
 
 @dataclass(frozen=True)

@@ -151,16 +151,16 @@ def json_line(row: Row) -> str:
     return line + "\n"
 
 
-def language_of(row: Mapping[str, Any], place: str, default: str | None) -> str:
-    """The language that an object says, or the one given.
+def language_of(row: Mapping[str, Any], place: str, default: str | None) -> str | None:
+    """The language that an object says, or the one given; None if there is neither.
 
     Raises:
-        UserError: if there is neither.
+        UserError: if an object says something that is no name.
     """
-    language = row.get(LANGUAGE, default)
-    if not isinstance(language, str):
-        raise UserError(f'{place}: in which language? Give --language, or "{LANGUAGE}" in the object')
-    return language
+    language = row.get(LANGUAGE)
+    if language is not None and not isinstance(language, str):
+        raise UserError(f'{place}: expected the name of a language as "{LANGUAGE}", found {str(language)[:40]}')
+    return default if language is None else language
 
 
 def _texts_of_table(path: str, column: str) -> Iterator[str]:
