@@ -314,6 +314,9 @@ class Pretrain:
     near_duplicates: float | None = None
     """Leave out documents of which this share, such as 0.8, was in an earlier one (Jaccard index of five-word runs, as
     MinHash estimates it)."""
+    drop_other_languages: bool = False
+    """Leave out documents of the corpora that are surely in another language than their own, as the detector tells that
+    comes with the package; how many is told. Not for a language that it does not know."""
     text_column: str = "text"
     """Name of the text in objects, tables and data sets."""
     relora_rank: int = 64
