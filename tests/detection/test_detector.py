@@ -73,15 +73,24 @@ def test_any_text_alone_and_among_others(bundled: LanguageDetector, texts: list[
     assert all((bundled.probabilities([text])[0] == row).all() for text, row in zip(texts, together, strict=True))
 
 
-@given(st.lists(st.text(alphabet="abcè '\n-", max_size=40), min_size=1, max_size=8), st.integers(1, 30))
-def test_where_a_block_ends_changes_nothing(bundled: LanguageDetector, texts: list[str], size: int) -> None:
-    whole = bundled.probabilities(texts)
+def in_blocks(detector: LanguageDetector, texts: list[str], size: int) -> np.ndarray:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grams, "_BLOCK", size)
         grams._powers.cache_clear()
-        parted = bundled.probabilities(texts)
+        found = detector.probabilities(texts)
     grams._powers.cache_clear()
-    assert (parted == whole).all()
+    return found
+
+
+@given(st.lists(st.text(alphabet="abcè '\n-", max_size=40), min_size=1, max_size=8), st.integers(1, 30))
+def test_where_a_block_ends_changes_nothing(bundled: LanguageDetector, texts: list[str], size: int) -> None:
+    assert (in_blocks(bundled, texts, size) == bundled.probabilities(texts)).all()
+
+
+def test_a_long_word_is_the_same_wherever_a_block_ends(bundled: LanguageDetector) -> None:
+    texts = ["Verwaltungen", "die Verwaltungen", "Krankenkasse, Verwaltungen"]
+    whole = bundled.probabilities(texts)
+    assert all((in_blocks(bundled, texts, size) == whole).all() for size in range(1, 60))
 
 
 def test_case_signs_digits_and_the_form_of_accents_do_not_count(bundled: LanguageDetector) -> None:

@@ -137,7 +137,7 @@ def test_the_language_of_each_line_is_detected_where_none_is_given(
     ner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [
-        {"text": f"{GERMAN}\n\n1848\n{ROMANSH}\n{GERMAN} {GERMAN}"},
+        {"text": f"{GERMAN} {GERMAN}\n\n1848\n{GERMAN}\n{ROMANSH}"},
         {"text": ROMANSH, "language": None},
         {"text": ROMANSH, "language": "de"},
         {"text": "  "},
@@ -150,7 +150,7 @@ def test_the_language_of_each_line_is_detected_where_none_is_given(
     assert (first["language"], second["language"], given["language"], empty["language"]) == ("de", "rm", "de", None)
     passages = [(p["language"], p["sure"], first["text"][p["start"] : p["end"]]) for p in first["detected"]]
     assert passages == [
-        ("de", True, GERMAN), ("de", False, "1848"), ("rm", True, ROMANSH), ("de", True, f"{GERMAN} {GERMAN}"),
+        ("de", True, f"{GERMAN} {GERMAN}"), ("de", False, "1848"), ("de", True, GERMAN), ("rm", True, ROMANSH),
     ]  # fmt: skip
     assert "detected" not in given and empty["detected"] == []
 
