@@ -22,6 +22,7 @@ class OwnLanguage:
         Raises:
             UserError: if its language is none that is detected.
         """
+        self.adapter = adapter
         self.detector = LanguageDetector.load()
         own = [name for name in self.detector.languages if same_language(name, adapter)]
         if not own:
@@ -33,10 +34,18 @@ class OwnLanguage:
         """Documents that did not pass so far."""
 
     def filter(self, documents: Iterable[str]) -> Iterator[str]:
-        """Those that pass, in their order."""
+        """Those that pass, in their order.
+
+        Raises:
+            UserError: if there is none.
+        """
+        passed = 0
         for part in filled(documents, len, CHARACTERS):
             for document, found in zip(part, self.detector.detect(part), strict=True):
                 if found.language in self.passing:
+                    passed += 1
                     yield document
                 else:
                     self.dropped += 1
+        if not passed:
+            raise UserError(f"drop_other_languages: no document of the corpus of {self.adapter} is in its language")

@@ -319,6 +319,8 @@ def test_documents_of_other_languages_are_left_out_and_counted(
     romansh = open_shard(Reading(corpora["rm_CH"]), tokenizer).documents
     shard = open_shard(Reading(str(tmp_path / "mixed.jsonl"), only="rm_sursilv"), tokenizer)
     assert (shard.documents, shard.dropped) == (romansh + 1, open_shard(Reading(corpora["de_CH"]), tokenizer).documents)
+    with pytest.raises(UserError, match="drop_other_languages: no document of the corpus of it_CH is in its language"):
+        open_shard(Reading(corpora["de_CH"], only="it_CH"), tokenizer)
     with pytest.raises(UserError, match="drop_other_languages: gsw is none that is detected"):
         open_shard(Reading(corpora["de_CH"], only="gsw"), tokenizer)
 
