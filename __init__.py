@@ -9,6 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .detection.detector import Detected, LanguageDetector
+    from .detection.predict import predict_language
+    from .detection.scores import evaluate_detector
+    from .detection.training import train_detector
     from .errors import UserError
     from .eval.alignment import evaluate_alignment
     from .eval.ner import evaluate_ner
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
         AlignDocuments,
         AlignSentences,
         AlignWords,
+        DetectorTrain,
         EvalAlignment,
+        EvalDetector,
         EvalNer,
         EvalSentences,
         EvalStance,
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
         ModelInfo,
         ModelInit,
         ModelModularise,
+        PredictLanguage,
         PredictNer,
         PredictStance,
         Pretrain,
@@ -72,6 +79,10 @@ if TYPE_CHECKING:
     from .xmod.vocabulary import transplant_vocabulary
 
 _HOMES = {
+    "detection.detector": ["Detected", "LanguageDetector"],
+    "detection.predict": ["predict_language"],
+    "detection.scores": ["evaluate_detector"],
+    "detection.training": ["train_detector"],
     "errors": ["UserError"],
     "eval.alignment": ["evaluate_alignment"],
     "eval.ner": ["evaluate_ner"],
@@ -81,10 +92,10 @@ _HOMES = {
     "eval.stance": ["evaluate_stance"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "EvalAlignment", "EvalNer",
-        "EvalSentences", "EvalStance", "FinetuneAlignment", "FinetuneNer", "FinetuneStance", "ModelInfo", "ModelInit",
-        "ModelModularise", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport",
-        "VocabTrain", "VocabTransplant",
+        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "DetectorTrain",
+        "EvalAlignment", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "FinetuneAlignment", "FinetuneNer",
+        "FinetuneStance", "ModelInfo", "ModelInit", "ModelModularise", "PredictLanguage", "PredictNer",
+        "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],

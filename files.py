@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
@@ -71,6 +72,19 @@ def read_lines(path: str | Path) -> Iterator[str]:
         raise UserError(f"{path}: the file is empty")
 
 
+def standard_input() -> Iterator[str]:
+    """Lines of standard input without their ends, in UTF-8 whatever the locale is.
+
+    Raises:
+        UserError: if a line is not UTF-8.
+    """
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise UserError(f"standard input, line {number}: not UTF-8 text ({error.reason})") from error
+
+
 def _open_bytes(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path))
@@ -117,6 +131,16 @@ def new_file(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def opened(path: str | Path) -> Iterator[IO[str]]:
+    """A text file to write, there when the block ends without an error; "-" is standard output."""
+    if str(path) == STANDARD:
+        yield sys.stdout
+        return
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield file
 
 
 @contextlib.contextmanager

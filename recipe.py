@@ -162,7 +162,7 @@ def _check_files(settings: Any) -> None:  # noqa: ANN401 - any dataclass
     for name in PATHS - {"compare", "model", "source", "tokenizer", "vocab"}:
         value = getattr(settings, name, {})
         for paths in value.values() if isinstance(value, dict) else [value]:
-            for path in as_list(paths):
+            for path in as_list(paths or []):
                 if not path.startswith((_STAGE, HUB)) and not Path(path).exists():
                     raise UserError(f"{name}: {path}: no such file")
 

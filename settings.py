@@ -18,6 +18,7 @@ PATHS = frozenset(
         "compare",
         "corpora",
         "data",
+        "detector",
         "dev",
         "gold",
         "model",
@@ -29,6 +30,7 @@ PATHS = frozenset(
         "tokenizer",
         "train",
         "vocab",
+        "words",
     }
 )
 """Names of the settings that hold paths of what a step reads."""
@@ -316,6 +318,9 @@ class Pretrain:
     near_duplicates: float | None = None
     """Leave out documents of which this share, such as 0.8, was in an earlier one (Jaccard index of five-word runs, as
     MinHash estimates it)."""
+    drop_other_languages: bool = False
+    """Leave out documents of the corpora that are surely in another language than their own, as the detector tells that
+    comes with the package; how many is told. Not for a language that it does not know."""
     text_column: str = "text"
     """Name of the text in objects, tables and data sets."""
     relora_rank: int = 64
@@ -552,6 +557,80 @@ class FinetuneAlignment:
 
 
 @dataclass(frozen=True)
+class DetectorTrain:
+    """Train a language detector on text of several languages, ours or others.
+
+    Example: swissxmod detector train --corpora.it it.txt --corpora.lld lld.txt --languages '[it, lld]'
+        --out ladin.safetensors
+    """
+
+    corpora: dict[str, Paths]
+    """Text of each language; forms as in vocab train, also CoNLL files (.conll)."""
+    words: dict[str, Paths] = field(default_factory=dict)
+    """Word lists of languages, "word<TAB>frequency" on each line, of which random words are drawn."""
+    languages: list[str] = field(default_factory=lambda: ["de", "fr", "it", "rm", "en"])
+    """Those to tell apart; any other one of the corpora and words is "other"."""
+    dev: dict[str, Paths] = field(default_factory=dict)
+    """Text of each language to measure the detector on; forms as for corpora."""
+    sentences: int = 20_000
+    """Samples of each language: sentences, parts of them, or runs of random words."""
+    bits: int = 17
+    """The weights are those of 2**bits buckets of n-grams."""
+    precision: float = 0.98
+    """Share of right answers among those given on held-out text; less sure ones are "unsure"."""
+    text_column: str = "text"
+    """Name of the text in objects, tables and data sets."""
+    seed: int = 1
+    """Seed of the draw."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
+        _some(self, "corpora", "languages", "text_column")
+        _share(self, "precision")
+        _at_least(self, sentences=20, bits=8)
+
+
+@dataclass(frozen=True)
+class EvalDetector:
+    """Measure a language detector on text of known languages, sentences of five words and more, and shorter ones.
+
+    Example: swissxmod eval detector --data.de de.jsonl --data.rm rm.jsonl --out scores.json
+    """
+
+    data: dict[str, Paths]
+    """Text of each language, which is split into sentences; forms as for detector train, "other" for all further."""
+    detector: str | None = None
+    """File that detector train wrote; by default the detector that comes with the package."""
+    text_column: str = "text"
+    """Name of the text in objects, tables and data sets."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "data", "text_column")
+
+
+@dataclass(frozen=True)
+class PredictLanguage:
+    """Tell the language of each line or object of a file, with its probability.
+
+    Example: swissxmod predict language --text articles.jsonl --out languages.jsonl
+    """
+
+    text: str = "-"
+    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input. An
+    object that says its own "language" keeps it."""
+    detector: str | None = None
+    """File that detector train wrote; by default the detector that comes with the package."""
+    text_column: str = "text"
+    """Name of the text in objects."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "text", "text_column")
+
+
+@dataclass(frozen=True)
 class PredictNer:
     """Find the names in a file, line by line.
 
@@ -563,7 +642,8 @@ class PredictNer:
     text: str = "-"
     """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
     language: str | None = None
-    """Language of the texts; an object may say its own as "language"."""
+    """Language of the texts; an object may say its own as "language". By default that of each line is detected, or of
+    each paragraph of wrapped text."""
     format: NerFormat = "jsonl"
     """"jsonl" keeps what an object had and adds "entities" (text, label, start, end, score; characters of the text),
     "conll" is a word and its tag on each line, "terminal" coloured text."""
@@ -590,7 +670,7 @@ class PredictStance:
     text: str
     """JSONL file, also compressed: objects with "question" and "comment"."""
     language: str | None = None
-    """Language of the comments; an object may say its own as "language"."""
+    """Language of the comments; an object may say its own as "language". By default it is detected by the comment."""
 
 
 @dataclass(frozen=True)

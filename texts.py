@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import UserError, first_line
-from .files import existing_file, needs_data_extra, read_lines
+from .files import STANDARD, existing_file, needs_data_extra, read_lines, standard_input
 
 ItemT = TypeVar("ItemT")
 Paths = str | list[str]
+Row = dict[str, Any]
+"""An object of a file."""
 HUB = "hub:"
 """What the name of a data set of the hub begins with, where a path could stand."""
 TEXT, LANGUAGE = "text", "language"
@@ -115,16 +117,50 @@ def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     return read_objects(path)
 
 
-def language_of(row: Mapping[str, Any], place: str, default: str | None) -> str:
-    """The language that an object says, or the one given.
+def read_texts(
+    path: str, column: str, part: Callable[[Iterable[str]], Iterable[str]] = iter
+) -> Iterator[tuple[str, Row]]:
+    """Objects with a text, each with its place: of a JSONL file, or made of the lines of plain text, empty ones too.
+
+    Args:
+        path: file, also compressed, or "-" for plain text from standard input.
+        column: name of the text in objects.
+        part: makes texts of the lines of plain text; by default each is one.
 
     Raises:
-        UserError: if there is neither.
+        UserError: for what cannot be read, or an object without a text.
     """
-    language = row.get(LANGUAGE, default)
-    if not isinstance(language, str):
-        raise UserError(f'{place}: in which language? Give --language, or "{LANGUAGE}" in the object')
-    return language
+    if is_jsonl(path):
+        for place, row in read_objects(path):
+            if not isinstance(row.get(column), str):
+                raise UserError(f'{place}: expected an object with a string "{column}"')
+            yield place, row
+        return
+    lines = standard_input() if path == STANDARD else read_lines(path)
+    for number, text in enumerate(part(lines), 1):
+        yield f"{path}, text {number}", {column: text}
+
+
+def json_line(row: Row) -> str:
+    """An object as a line of JSON; half a sign (a surrogate) can only be written the way JSON hides it."""
+    line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        line = json.dumps(row)
+    return line + "\n"
+
+
+def language_of(row: Mapping[str, Any], place: str, default: str | None) -> str | None:
+    """The language that an object says, or the one given; None if there is neither.
+
+    Raises:
+        UserError: if an object says something that is no name.
+    """
+    language = row.get(LANGUAGE)
+    if language is not None and not isinstance(language, str):
+        raise UserError(f'{place}: expected the name of a language as "{LANGUAGE}", found {str(language)[:40]}')
+    return default if language is None else language
 
 
 def _texts_of_table(path: str, column: str) -> Iterator[str]:

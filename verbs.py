@@ -51,12 +51,17 @@ VERBS = {
     "finetune ner": Verb(s.FinetuneNer, "tasks.ner:finetune_ner"),
     "finetune stance": Verb(s.FinetuneStance, "tasks.stance:finetune_stance"),
     "finetune alignment": Verb(s.FinetuneAlignment, "tasks.alignment_tuning:finetune_alignment"),
+    "detector train": Verb(s.DetectorTrain, "detection.training:train_detector", file="detector.safetensors"),
+    "predict language": Verb(
+        s.PredictLanguage, "detection.predict:predict_language", file="languages.jsonl", streams=True
+    ),
     "predict ner": Verb(s.PredictNer, "tasks.predict:predict_ner", file="entities.jsonl", streams=True),
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
     "predict stance": Verb(s.PredictStance, "tasks.stance:predict_stance", file="stances.jsonl"),
     "eval ner": Verb(s.EvalNer, "eval.ner:evaluate_ner"),
     "eval stance": Verb(s.EvalStance, "eval.stance:evaluate_stance"),
     "eval alignment": Verb(s.EvalAlignment, "eval.alignment:evaluate_alignment"),
+    "eval detector": Verb(s.EvalDetector, "detection.scores:evaluate_detector", file="scores.json"),
     "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
     "align sentences": Verb(s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv"),
     "align documents": Verb(s.AlignDocuments, "tasks.document_alignment:align_documents", file="pairs.tsv"),

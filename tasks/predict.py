@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import UserError
-from ..files import STANDARD, new_file, read_lines
+from ..detection.detector import UNSURE
+from ..files import opened
 from ..settings import NerFormat, PredictNer
-from ..texts import LANGUAGE, filled, is_jsonl, language_of, read_objects
+from ..texts import LANGUAGE, Row, filled, json_line, language_of, read_texts
 from .ner import model_types
-from .tagger import Entity, Tagger, split_words, whole_signs
+from .tagger import Entity, Spoken, Tagger, split_words, whole_signs
 
 CHARACTERS = 2_000_000
 """Text that is tagged together: enough to sort by length, and memory does not grow with the file."""
 _COLOURS = (42, 44, 45, 43, 46, 41)
 _RESET = "\033[0m"
-
-Row = dict[str, Any]
 
 
 def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
@@ -34,57 +29,49 @@ def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
         out: file to write, or "-" for standard output.
 
     Returns:
-        numbers of texts and of names of each type.
+        numbers of texts and of names of each type; where no language is given, of lines or paragraphs in each language
+        that was detected, and of those that did not show theirs ("unsure").
 
     Raises:
-        UserError: for text that cannot be read, or a text whose language is unknown or has no adapter.
+        UserError: for text that cannot be read, or a language that has no adapter or cannot be detected.
     """
     tagger = Tagger.load(settings.model)
     write = _WRITERS[settings.format]
     labels = model_types(tagger.model)
-    texts, counts = 0, Counter(dict.fromkeys(labels, 0))
-    with _opened(out) as file:
+    texts, counts, detected = 0, Counter(dict.fromkeys(labels, 0)), Counter[str]()
+    with opened(out) as file:
         for rows in filled(_rows(settings), lambda row: len(row[settings.text_column]) + 1, CHARACTERS):
             written = [row[settings.text_column] for row in rows]
-            tagged = tagger(written, [row[LANGUAGE] for row in rows], wrapped=settings.wrapped)
+            spoken = _detect_missing(tagger, rows, settings, detected)
+            tagged = tagger(written, spoken, wrapped=settings.wrapped)
             for row, text, found in zip(rows, written, tagged, strict=True):
                 file.write(write(row, _Tagged(text, found, settings.wrapped), labels))
                 counts.update(entity.label for entity in found)
             texts += len(rows)
-    return {"texts": texts, "names": dict(counts)}
+    return {"texts": texts, "names": dict(counts)} | ({"detected": dict(detected)} if detected else {})
 
 
-@contextmanager
-def _opened(out: str | Path) -> Iterator[IO[str]]:
-    if str(out) == STANDARD:
-        yield sys.stdout
-        return
-    with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        yield file
+def _detect_missing(tagger: Tagger, rows: Sequence[Row], settings: PredictNer, counts: Counter[str]) -> list[Spoken]:
+    """The language of each object; one that says none is told that of most of its text, and that of each passage."""
+    silent = [row for row in rows if row[LANGUAGE] is None]
+    found = tagger.detect([row[settings.text_column] for row in silent], wrapped=settings.wrapped) if silent else []
+    told = iter(found)
+    spoken: list[Spoken] = [next(told) if row[LANGUAGE] is None else row[LANGUAGE] for row in rows]
+    for row, passages in zip(silent, found, strict=True):
+        sizes = Counter[str]()
+        for passage in passages:
+            sizes[passage.language] += passage.end - passage.start
+            counts[passage.language if passage.sure else UNSURE] += 1
+        row[LANGUAGE] = max(sizes, key=lambda name: sizes[name], default=None)
+        row["detected"] = [passage._asdict() for passage in passages]
+    return spoken
 
 
 def _rows(settings: PredictNer) -> Iterator[Row]:
-    """Objects with the text and its language; of plain text one a line, empty lines too."""
-    if is_jsonl(settings.text):
-        for place, row in read_objects(settings.text):
-            if not isinstance(row.get(settings.text_column), str):
-                raise UserError(f'{place}: expected an object with a string "{settings.text_column}"')
-            yield row | {LANGUAGE: language_of(row, place, settings.language)}
-        return
-    if settings.language is None:
-        raise UserError("language: expected one for plain text, such as --language rm")
-    lines = _standard_input() if settings.text == STANDARD else read_lines(settings.text)
-    for text in _paragraphs(lines) if settings.wrapped else lines:
-        yield {settings.text_column: text, LANGUAGE: settings.language}
-
-
-def _standard_input() -> Iterator[str]:
-    """Lines, in UTF-8 whatever the locale is."""
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise UserError(f"standard input, line {number}: not UTF-8 text ({error.reason})") from error
+    """Objects with the text, and its language where one is given; of plain text one a line, empty lines too."""
+    part = _paragraphs if settings.wrapped else iter
+    for place, row in read_texts(settings.text, settings.text_column, part):
+        yield row | {LANGUAGE: language_of(row, place, settings.language)}
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
@@ -111,10 +98,7 @@ class _Tagged(NamedTuple):
 
 
 def _as_object(row: Row, tagged: _Tagged, labels: Sequence[str]) -> str:
-    told = row | {"entities": [asdict(entity) for entity in tagged.names]}
-    line = json.dumps(told, ensure_ascii=False)
-    # Half a sign can only be written the way JSON hides it.
-    return (line if whole_signs(line) == line else json.dumps(told)) + "\n"
+    return json_line(row | {"entities": [asdict(entity) for entity in tagged.names]})
 
 
 def _as_conll(row: Row, tagged: _Tagged, labels: Sequence[str]) -> str:

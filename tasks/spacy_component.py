@@ -15,6 +15,8 @@ from ..errors import UserError
 from .tagger import Entity, Tagger
 
 NAME = "swissxmod_ner"
+MULTIPLE = "xx"
+"""spaCy's pipeline of no language in particular."""
 
 
 @Language.factory(
@@ -29,7 +31,8 @@ def make_component(nlp: Language, name: str, model: str, language: str | None, w
         nlp: the pipeline.
         name: of the component in it, and of its span group.
         model: folder or hub name of a tagger.
-        language: of the texts; the pipeline's by default, which must be one of the model's.
+        language: of the texts; the pipeline's by default, which must be one of the model's, or in a pipeline of no
+            language ("xx") that of each line is detected.
         wrapped: as for :class:`Tagger`.
 
     Raises:
@@ -38,8 +41,9 @@ def make_component(nlp: Language, name: str, model: str, language: str | None, w
     if not model:
         raise UserError(f'{name}: which tagger? nlp.add_pipe("{NAME}", config={{"model": FOLDER}})')
     tagger = Tagger.load(model)
-    spoken = language or str(nlp.lang)
-    tagger.model.language_id(spoken)
+    spoken = language or (None if nlp.lang == MULTIPLE else str(nlp.lang))
+    if spoken is not None:
+        tagger.model.language_id(spoken)
     return NerComponent(tagger, name, spoken, wrapped=wrapped)
 
 
@@ -50,7 +54,7 @@ class NerComponent:
     overlap them are only in ``doc.spans``.
     """
 
-    def __init__(self, tagger: Tagger, name: str, language: str, *, wrapped: bool) -> None:
+    def __init__(self, tagger: Tagger, name: str, language: str | None, *, wrapped: bool) -> None:
         self.tagger = tagger
         self.name = name
         self.language = language

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 from transformers import PreTrainedTokenizerFast
 
+from ..detection.choice import LanguageChoice
 from ..errors import UserError
 from ..texts import batched
 from ..xmod.checkpoints import load_with_tokenizer
@@ -51,6 +53,23 @@ class Entity:
     """Mean probability of the tags of its words, from 0 to 1."""
 
 
+class Passage(NamedTuple):
+    """A line of a text, or a paragraph of a wrapped one, and the language it is read in."""
+
+    start: int
+    end: int
+    """Characters of the text before its first word, and up to the end of its last one."""
+    language: str
+    probability: float
+    """Of that language, for the passage itself."""
+    sure: bool
+    """Whether the passage itself shows it; if not, the whole text or a guess does."""
+
+
+Spoken = str | Sequence[Passage] | None
+"""What is known of the language of a text."""
+
+
 class Tagger:
     """Finds names in text of any length.
 
@@ -72,31 +91,37 @@ class Tagger:
         return cls(*load_with_tokenizer(XmodForTokenClassification, source))
 
     @overload
-    def __call__(self, texts: str, language: str, *, wrapped: bool = ...) -> list[Entity]: ...  # type: ignore[overload-overlap]
+    def __call__(self, texts: str, language: str | None = ..., *, wrapped: bool = ...) -> list[Entity]: ...  # type: ignore[overload-overlap]
 
     @overload
     def __call__(
-        self, texts: Sequence[str], language: str | Sequence[str], *, wrapped: bool = ...
+        self, texts: Sequence[str], language: str | Sequence[Spoken] | None = ..., *, wrapped: bool = ...
     ) -> list[list[Entity]]: ...
 
     def __call__(
-        self, texts: str | Sequence[str], language: str | Sequence[str], *, wrapped: bool = False
+        self,
+        texts: str | Sequence[str],
+        language: str | Sequence[Spoken] | None = None,
+        *,
+        wrapped: bool = False,
     ) -> list[Entity] | list[list[Entity]]:
         """The names of a text, or of each of several, in their order.
 
         Args:
             texts: whatever they contain.
-            language: of all, or one for each; a BCP-47 tag or an adapter's key.
+            language: of all, or one for each; a BCP-47 tag or an adapter's key. None, also for one of several, detects
+                that of each line, or paragraph of wrapped text; what :meth:`detect` told of a text may be given too.
             wrapped: lines are those of a page, they belong together up to an empty line; words that a hyphen parts at
                 the end of a line are read whole.
 
         Raises:
-            UserError: if the model has no adapter for a language, or texts and languages differ in number.
+            UserError: if the model has no adapter for a language, or texts and languages differ in number, or if the
+                model's languages are none that can be detected.
         """
         if isinstance(texts, str):
             return self([texts], language, wrapped=wrapped)[0]
         lines = [(number, line) for number, text in enumerate(texts) for line in split_words(text, wrapped=wrapped)]
-        languages = language if isinstance(language, str) else _of_each(language, lines, len(texts))
+        languages = language if isinstance(language, str) else self._of_each(language, texts, lines, wrapped=wrapped)
         readable = [whole_signs(text) for text in texts]
         words = [read_words(readable[number], line) for number, line in lines]
         tagging = tag_sentences(self.model, self.tokenizer, words, languages)
@@ -105,8 +130,48 @@ class Tagger:
             found[number] += _entities(texts[number], line, tags, scores)
         return found
 
+    def detect(self, texts: Sequence[str], *, wrapped: bool = False) -> list[list[Passage]]:
+        """The language of each line of texts, or of each paragraph of wrapped ones; lines without a word are left out.
+
+        Raises:
+            UserError: if the model's languages are none that can be detected.
+        """
+        spans = [
+            (number, line[0][0], line[-1][1])
+            for number, text in enumerate(texts)
+            for line in split_words(text, wrapped=wrapped)
+        ]
+        lines = [texts[number][start:end] for number, start, end in spans]
+        chosen = LanguageChoice(self.model.languages).choose(lines, texts, [number for number, _, _ in spans])
+        found: list[list[Passage]] = [[] for _ in texts]
+        for (number, start, end), choice in zip(spans, chosen, strict=True):
+            found[number].append(Passage(start, end, *choice))
+        return found
+
+    def _of_each(
+        self,
+        languages: Sequence[Spoken] | None,
+        texts: Sequence[str],
+        lines: Sequence[tuple[int, object]],
+        *,
+        wrapped: bool,
+    ) -> list[str]:
+        """The language of each line."""
+        spoken: list[Spoken] = [None] * len(texts) if languages is None else list(languages)
+        if len(spoken) != len(texts):
+            raise UserError(f"expected a language for each of {len(texts)} texts, found {len(spoken)}")
+        if unknown := [number for number, language in enumerate(spoken) if language is None]:
+            detected = self.detect([texts[number] for number in unknown], wrapped=wrapped)
+            for number, passages in zip(unknown, detected, strict=True):
+                spoken[number] = passages
+        counts = Counter(number for number, _ in lines)
+        told = [
+            iter(_languages(language, counts[number], f"text {number + 1}")) for number, language in enumerate(spoken)
+        ]
+        return [next(told[number]) for number, _ in lines]
+
     def stream(
-        self, texts: Iterable[str], language: str, *, wrapped: bool = False
+        self, texts: Iterable[str], language: str | None = None, *, wrapped: bool = False
     ) -> Iterator[tuple[str, list[Entity]]]:
         """Each text with its names, a thousand texts at a time, so that memory does not grow with their number."""
         for chunk in batched(texts, CHUNK):
@@ -161,10 +226,14 @@ def _is_broken(before: str, sign: str, after: str) -> bool:
     return parts and before[-1:].isalpha() and after[0].isalpha()
 
 
-def _of_each(languages: Sequence[str], lines: Sequence[tuple[int, object]], count: int) -> list[str]:
+def _languages(spoken: Spoken, count: int, place: str) -> list[str]:
+    """The language of each of so many lines."""
+    if isinstance(spoken, str):
+        return [spoken] * count
+    languages = [passage.language for passage in spoken or ()]
     if len(languages) != count:
-        raise UserError(f"expected a language for each of {count} texts, found {len(languages)}")
-    return [languages[number] for number, _ in lines]
+        raise UserError(f"{place}: expected a language for each of {count} passages, found {len(languages)}")
+    return languages
 
 
 def _entities(text: str, words: Sequence[Span], tags: Sequence[str], scores: Sequence[float]) -> Iterator[Entity]:

@@ -53,6 +53,15 @@ def test_entities_that_are_there_stay(ner: str) -> None:
     assert [(entity.text, entity.label_) for entity in doc.ents] == [("Chur.", "TOWN"), ("Chur", "LOC")]
 
 
+def test_a_pipeline_of_no_language_detects_it(ner: str) -> None:
+    text = "Die Regierung hat heute entschieden, und sie kommt nicht in Chur."
+    given, detected = spacy.blank("xx"), spacy.blank("xx")
+    given.add_pipe("swissxmod_ner", config={"model": ner, "language": "de"})
+    detected.add_pipe("swissxmod_ner", config={"model": ner})
+    names = [[(entity.text, entity.start) for entity in nlp(text).ents] for nlp in (given, detected)]
+    assert names[0] == names[1] and names[0]
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [({}, "swissxmod_ner: which tagger?"), ({"language": "en"}, "no adapter for language 'en'")],

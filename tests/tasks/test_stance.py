@@ -97,6 +97,29 @@ def test_what_is_too_long_is_cut_at_the_comment_and_counted(stance: Path) -> Non
     assert detect_stance(model, tokenizer, items, "de").cut == 1
 
 
+def test_the_language_of_a_comment_is_detected_where_none_is_given(
+    stance: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"question": "Soll die Brücke gebaut werden?", "comment": "Ja, das wäre für uns alle sehr gut."},
+        {"question": "Soll die Brücke gebaut werden?", "comment": "Oui, ce serait très bien pour nous tous."},
+        {"question": "Soll die Brücke gebaut werden?", "comment": "100 %"},
+        {"question": "Frage?", "comment": "Oui, ce serait bien.", "language": "de"},
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["predict", "stance", "--model", str(stance), "--text", str(tmp_path / "a.jsonl"), "--json"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert json.loads(capsys.readouterr().out)["detected"] == {"de": 1, "fr": 1, "unsure": 1}
+    found = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    assert [row["language"] for row in found] == ["de", "fr", "de", "de"]
+    assert [row["detected"]["sure"] for row in found[:3]] == [True, True, False] and "detected" not in found[3]
+    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, stance)
+    items = [Comment(row["question"], row["comment"]) for row in rows]
+    expected = detect_stance(model, tokenizer, items, [row["language"] for row in found]).probabilities.max(axis=1)
+    told = [max(row["probabilities"].values()) for row in found]
+    np.testing.assert_allclose(told, expected, atol=1e-4)
+
+
 def test_comments_of_other_languages_are_left_out(tmp_path: Path) -> None:
     german = comments(tmp_path / "a.jsonl", 4, language="de")
     french = comments(tmp_path / "b.jsonl", 3, language="fr")

@@ -43,6 +43,24 @@ def test_several_texts_each_with_its_language(tagger: Tagger) -> None:
         tagger("Anna", "en")
 
 
+def test_each_line_is_read_in_the_language_that_it_shows(tagger: Tagger) -> None:
+    german, romansh = "Anna wohnt heute in Chur, und wir nicht.", "Anna è ida a Cuira, e nus betg."
+    both = f"{german}\n{romansh}"
+    (passages,) = tagger.detect([both])
+    assert [(passage.language, passage.sure) for passage in passages] == [("de", True), ("rm", True)]
+    assert [both[passage.start : passage.end] for passage in passages] == [german, romansh]
+    read_apart = tagger(german, "de") + tagger([" " * (len(german) + 1) + romansh], ["rm"])[0]
+    assert tagger(both) == tagger([both], [passages])[0]
+    # Sentences that are read together differ in the last digits.
+    assert [(e.text, e.start, e.label) for e in tagger(both)] == [(e.text, e.start, e.label) for e in read_apart]
+    assert tagger([german, german], [None, "de"]) == tagger([german, german], "de")
+    (wrapped,) = tagger.detect([f"{german}\n{german}\n\n{romansh}"], wrapped=True)
+    assert [passage.language for passage in wrapped] == ["de", "rm"]
+    with pytest.raises(UserError, match="text 1: expected a language for each of 1 passages, found 2"):
+        tagger([both], [passages], wrapped=True)
+    assert tagger("") == [] and tagger([]) == []
+
+
 def test_a_stream_is_tagged_as_it_comes(tagger: Tagger) -> None:
     texts = ["Anna wohnt in Chur."] * 3 + ["in Chur."]
     assert list(tagger.stream(iter(texts), "de")) == list(zip(texts, tagger(texts, "de"), strict=True))

@@ -55,8 +55,11 @@ def open_sources(
     """What blocks are cut from, texts before pairs, and the share that each gives."""
     texts: list[Source] = []
     for name, paths in by_adapter(settings.corpora, model.languages).items():
-        reading = Reading(paths, settings.text_column, near_duplicates=settings.near_duplicates)
+        only = name if settings.drop_other_languages else None
+        reading = Reading(paths, settings.text_column, near_duplicates=settings.near_duplicates, only=only)
         shard, number = open_shard(reading, tokenizer), (model.language_id(name),)
+        if shard.dropped:
+            LOG.info("%s: %d documents are in other languages and left out", name, shard.dropped)
         if settings.packing == "full":
             texts.append(FullBlocks(name, shard, number, frame))
         else:

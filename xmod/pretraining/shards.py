@@ -26,9 +26,10 @@ from ...files import existing_file, new_folder, read_json, write_json
 from ...processes import is_local_main
 from ...texts import HUB, TEXT, Paths, as_list, batched, read_documents, read_pairs
 from .duplicates import without_near_duplicates
+from .strangers import OwnLanguage
 
 PIECES, ENDS, FACTS = "pieces.bin", "ends.bin", "shard.json"
-FORMAT = 2
+FORMAT = 3
 """Part of a shard's name: shards of another form are made again."""
 BATCH = 256
 """Documents cut at a time."""
@@ -46,12 +47,16 @@ class Reading:
     """Sentence pairs, not documents."""
     near_duplicates: float | None = None
     """Documents of which this share was in an earlier one are left out."""
+    only: str | None = None
+    """An adapter: documents of another language than its own are left out."""
 
-    def documents(self) -> Iterator[str]:
-        """The documents, or the sides of the pairs in turn."""
+    def documents(self, own: OwnLanguage | None = None) -> Iterator[str]:
+        """The documents that ``own`` lets pass, or the sides of the pairs in turn."""
         if self.pairs:
             return (side for pair in read_pairs(self.paths) for side in pair)
         documents = read_documents(self.paths, self.column)
+        if own is not None:
+            documents = own.filter(documents)
         return documents if self.near_duplicates is None else without_near_duplicates(documents, self.near_duplicates)
 
     def name(self, tokenizer: PreTrainedTokenizerFast) -> str:
@@ -72,6 +77,8 @@ class Shard:
     ends: NDArray[np.int64]
     """Where each document ends, behind its ``</s>``, shape (documents,); mapped too."""
     characters: int
+    dropped: int = 0
+    """Documents of other languages that were left out."""
 
     @property
     def documents(self) -> int:
@@ -109,7 +116,7 @@ def open_shard(reading: Reading, tokenizer: PreTrainedTokenizerFast) -> Shard:
                 f"{folder}: this shard of {facts['sources'][0]} is damaged; remove it, and it is made again"
             )
     pieces, ends = (np.memmap(folder / name, kind, mode="r") for name, kind in ((PIECES, kind), (ENDS, np.int64)))
-    return Shard(pieces, ends, facts["characters"])
+    return Shard(pieces, ends, facts["characters"], facts["dropped"])
 
 
 def cut_documents(documents: list[str], tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
@@ -138,13 +145,14 @@ def _write(reading: Reading, tokenizer: PreTrainedTokenizerFast, folder: Path) -
     kind = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
     pieces = characters = documents = 0
     checksums = {PIECES: 0, ENDS: 0}
+    own = None if reading.only is None else OwnLanguage(reading.only)
     with (
         (folder / PIECES).open("wb") as pieces_file,
         (folder / ENDS).open("wb") as ends_file,
         tqdm(desc="cutting text", unit="char", unit_scale=True, disable=None, leave=False) as bar,
     ):
         files = {PIECES: pieces_file, ENDS: ends_file}
-        for batch in batched(reading.documents(), BATCH):
+        for batch in batched(reading.documents(own), BATCH):
             rows = cut_documents(batch, tokenizer)
             ends = pieces + np.cumsum([len(row) for row in rows], dtype=np.int64)
             parts = {PIECES: np.fromiter((number for row in rows for number in row), kind), ENDS: ends}
@@ -163,6 +171,7 @@ def _write(reading: Reading, tokenizer: PreTrainedTokenizerFast, folder: Path) -
         "pieces": pieces,
         "characters": characters,
         "documents": documents,
+        "dropped": own.dropped if own else 0,
     }
     write_json(folder / FACTS, facts | {"crc32": checksums})
 

@@ -309,6 +309,22 @@ def test_documents_that_come_again_are_left_out(model_folder: Path, corpora: dic
     assert (twice, filtered) == (2 * once, once)
 
 
+def test_documents_of_other_languages_are_left_out_and_counted(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "mixed.jsonl").write_text(Path(corpora["rm_CH"]).read_text() + Path(corpora["de_CH"]).read_text())
+    with (tmp_path / "mixed.jsonl").open("a") as file:
+        file.write('{"text": "12.5 %"}\n')
+    tokenizer = load_tokenizer(model_folder)
+    romansh = open_shard(Reading(corpora["rm_CH"]), tokenizer).documents
+    shard = open_shard(Reading(str(tmp_path / "mixed.jsonl"), only="rm_sursilv"), tokenizer)
+    assert (shard.documents, shard.dropped) == (romansh + 1, open_shard(Reading(corpora["de_CH"]), tokenizer).documents)
+    with pytest.raises(UserError, match="drop_other_languages: no document of the corpus of it_CH is in its language"):
+        open_shard(Reading(corpora["de_CH"], only="it_CH"), tokenizer)
+    with pytest.raises(UserError, match="drop_other_languages: gsw is none that is detected"):
+        open_shard(Reading(corpora["de_CH"], only="gsw"), tokenizer)
+
+
 def test_the_trunk_learns_through_low_rank_updates_and_goes_on_after_a_stop(
     model_folder: Path, corpora: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
