@@ -31,7 +31,7 @@ import swissxmod
 from swissxmod.tasks.conll import entities
 from swissxmod.tasks.ner_data import read_tagged
 from swissxmod.tasks.schemes import OUTSIDE, inside
-from swissxmod.tasks.tagger import split_words
+from swissxmod.tasks.words import split_words
 from swissxmod.xmod.languages import resolve_language
 
 Row = dict[str, Any]

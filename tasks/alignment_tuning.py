@@ -29,8 +29,8 @@ from ..xmod.modeling import XmodModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
 from . import alignment_losses as losses
 from .alignment_dev import measure, read_dev
-from .tagger import split_words
 from .word_alignment import TUNED, Linking, load_encoder
+from .words import words_of
 
 STEP = "finetune alignment"
 MEASUREMENTS = 10
@@ -119,7 +119,7 @@ def _read(
         kept: Run = []
         for start in tqdm(range(0, len(pairs), CHUNK), desc=f"cut {name}", disable=None, leave=False):
             sides = [
-                cut_words(tokenizer, [_words(pair[side]) for pair in pairs[start : start + CHUNK]]) for side in (0, 1)
+                cut_words(tokenizer, [words_of(pair[side]) for pair in pairs[start : start + CHUNK]]) for side in (0, 1)
             ]
             for source, target in zip(*sides, strict=True):
                 if max(len(source.ids), len(target.ids)) > longest:
@@ -135,10 +135,6 @@ def _read(
             f"found {sum(counts.values())}"
         )
     return whole, counts, longer
-
-
-def _words(text: str) -> list[str]:
-    return [text[start:end] for line in split_words(text) for start, end in line]
 
 
 class Runs(Dataset[Run]):

@@ -13,7 +13,8 @@ from ..files import opened
 from ..settings import NerFormat, PredictNer
 from ..texts import LANGUAGE, Row, filled, json_line, language_of, read_texts
 from .ner import model_types
-from .tagger import Entity, Spoken, Tagger, split_words, whole_signs
+from .tagger import Entity, Spoken, Tagger
+from .words import split_words, whole_signs
 
 CHARACTERS = 2_000_000
 """Text that is tagged together: enough to sort by length, and memory does not grow with the file."""

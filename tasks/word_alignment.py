@@ -26,7 +26,7 @@ from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
 from .link_files import Linked, as_text
 from .links import Links, find_links
-from .tagger import split_words
+from .words import words_of
 
 CHUNK = 1000
 TUNED = "alignment"
@@ -67,12 +67,13 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
     model, tokenizer = load_encoder(settings.model)
     linking = chosen(settings, model)
     lines = read_line_pairs(settings.source, settings.target)
+    split = words_of if settings.raw else str.split
     told = {"sentences": len(lines), "links": 0, "windowed": 0}
 
     def linked() -> Iterator[Linked]:
         for start in range(0, len(lines), CHUNK):
             texts = [[line[side] for line in lines[start : start + CHUNK]] for side in (0, 1)]
-            words = [[_words_of(text, raw=settings.raw) for text in side] for side in texts]
+            words = [[split(text) for text in side] for side in texts]
             sides = [word_vectors(model, tokenizer, *side) for side in zip(words, settings.languages, strict=True)]
             told["windowed"] += sum(side.windowed for side in sides)
             for source, target, found in zip(*words, layer_links((sides[0], sides[1]), linking), strict=True):
@@ -82,10 +83,6 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(as_text(linked(), settings.format, settings.languages))
     return told
-
-
-def _words_of(line: str, *, raw: bool) -> list[str]:
-    return [line[start:end] for words in split_words(line) for start, end in words] if raw else line.split()
 
 
 def load_encoder(source: str) -> tuple[XmodModel, PreTrainedTokenizerFast]:
