@@ -10,6 +10,8 @@ from swissxmod import UserError, run_recipe
 from swissxmod.recipe import load_recipe, plan_stages
 from swissxmod.verbs import Verb
 
+RECIPES = Path(__file__).parents[1] / "recipes"
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
@@ -184,10 +186,9 @@ def test_needs_an_out(recipe: Path) -> None:
         run_recipe(recipe, [f"out={recipe.parent / 'file'}"])
 
 
-@pytest.mark.parametrize("name", ["swiss-mini", "demo"])
-def test_bundled_recipes_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Path(__file__).parents[1] / "recipes" / f"{name}.yaml"
-    values = {"data": "data", "trunk": "owner/trunk", "out": "out"}
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_bundled_recipes_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"data": "data", "words": "words", "trunk": "owner/trunk", "adapted": "owner/adapted", "out": "out"}
     recipe = load_recipe(
         path, [f"{key}={value}" for key, value in values.items() if f"\n{key}: null" in path.read_text()]
     )
