@@ -19,6 +19,7 @@ from ..texts import as_list
 from . import charts, wording
 from .charts import Point
 from .records import Record, read_records
+from .transfer import Matrix, matrices
 
 TEMPLATE = "report.html.jinja"
 _LAYER = re.compile(r"layer (\d+)")
@@ -180,6 +181,7 @@ class Page:
     command: str
     records: list[Record]
     summary: list[str]
+    matrices: list[Matrix]
     ner: Group | None
     stance: Group | None
     alignment: list[Group]
@@ -204,6 +206,7 @@ def build_page(settings: Report, records: list[Record], curves: dict[str, list[P
         command=settings.command,
         records=records,
         summary=wording.summary(records),
+        matrices=matrices(records),
         ner=Group(_languages_together(ner)) if ner else None,
         stance=Group(_languages_together(stance)) if stance else None,
         alignment=[
@@ -237,7 +240,12 @@ def render(page: Page) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(
-        best_layer=best_layer, distinct=distinct, layers=layers, series_style=charts.series_style, tasks=wording.TASKS
+        best_layer=best_layer,
+        distinct=distinct,
+        layers=layers,
+        metrics=wording.METRICS,
+        series_style=charts.series_style,
+        tasks=wording.TASKS,
     )
     environment.filters.update(
         data=wording.data_name,

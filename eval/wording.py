@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from .records import Record
 
@@ -73,12 +73,12 @@ def data_name(record: Record) -> str:
 def summary(records: Sequence[Record]) -> list[str]:
     """What was found, a sentence or two for each tagger and for each text that was aligned or searched."""
     tagged = [record for record in records if record.task == "ner" and not record.by_other_adapter]
-    systems = dict.fromkeys(record.system for record in tagged)
+    taggers = dict.fromkeys(map(_tagger, tagged))
     stances = [record for record in records if record.task == "stance"]
     aligned = [record for record in records if record.task == "word-alignment"]
     searched = [record for record in records if record.task == "sentence-retrieval" and ">" not in record.language]
     return [
-        *(_ner_summary([r for r in tagged if r.system == system], several=len(systems) > 1) for system in systems),
+        *(_ner_summary([r for r in tagged if _tagger(r) == tagger], taggers) for tagger in taggers),
         *map(_stance_summary, by_text(stances)),
         *map(_alignment_summary, by_text(aligned)),
         *map(_retrieval_summary, by_text(searched)),
@@ -93,7 +93,12 @@ def by_text(records: Iterable[Record]) -> list[list[Record]]:
     return list(texts.values())
 
 
-def _ner_summary(records: Sequence[Record], *, several: bool) -> str:
+def _tagger(record: Record) -> tuple[str, tuple[str, ...]]:
+    """What was measured: its name, and the languages it was trained on."""
+    return record.system, tuple(record.provenance.finetuned_on)
+
+
+def _ner_summary(records: Sequence[Record], taggers: Collection[tuple[str, tuple[str, ...]]]) -> str:
     kinds = {
         False: "in {}, where the tagger had labelled training data",
         True: "in {}, zero-shot: the tagger saw no labelled sentence in {them}",
@@ -106,8 +111,12 @@ def _ner_summary(records: Sequence[Record], *, several: bool) -> str:
             them = "that language" if len(names) == 1 else "these languages"
             # Names go in by replace: braces in a language's name are no places to fill.
             parts.append(f"{_span(chosen)} {words.replace('{them}', them).replace('{}', listing(names))}")
-    system = f" of {records[0].system}" if several else ""
-    return f"Finding names in text, the F1 score{system} (in percent, 100 is perfect) is {'; '.join(parts)}."
+    system, trained = _tagger(records[0])
+    several = len({name for name, _ in taggers}) > 1
+    told = f" of {system}" if several else ""
+    if trained and sum(name == system for name, _ in taggers) > 1:
+        told += f"{',' if several else ' of a tagger'} trained on {listing(map(language_name, trained))}"
+    return f"Finding names in text, the F1 score{told} (in percent, 100 is perfect) is {'; '.join(parts)}."
 
 
 def _span(records: Sequence[Record]) -> str:

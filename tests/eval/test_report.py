@@ -167,6 +167,19 @@ def test_scores_intervals_and_counts_are_in_one_table(report: Any) -> None:
     assert page.row("German (de_CH)", "81.0") and page.row("Romansh (rm_CH)", "–")
 
 
+def test_the_transfer_matrix_has_a_row_for_each_training(report: Any) -> None:
+    both = ["de_CH", "fr_CH"]
+    page = report(ner("de_CH", 88.0), ner("rm_CH", 60.0), ner("de_CH", 90.0, finetuned_on=both))
+    start = page.html.index("<h2>Transfer: named entities</h2>")
+    matrix = Page(page.html[start : page.html.index("</section>", start)])
+    assert matrix.rows == [
+        ["Trained on", "German (de_CH)", "Romansh (rm_CH)"],
+        ["German (de_CH)", "88.085.0–91.0", "60.0zero-shot57.0–63.0"],
+        ["German (de_CH) and French (fr_CH)", "90.087.0–93.0", "–"],
+    ]
+    assert "Transfer" not in report(ner("de_CH"), ner("rm_CH")).text
+
+
 def test_another_adapter_stands_beside_the_own_and_not_in_the_summary(report: Any) -> None:
     page = report(ner("rm_CH", 50.44, adapter="rm_CH"), ner("rm_CH", 12.34, adapter="de_CH"))
     assert page.row("Romansh (rm_CH)", "adapted", "50.4") and page.row(
@@ -198,8 +211,18 @@ def test_only_a_zero_shot_score_is_called_so(report: Any) -> None:
     assert marks["French (fr_CH)"] == "none recorded"
 
 
+def test_the_summary_keeps_taggers_of_different_training_apart(report: Any) -> None:
+    page = report(ner(score=74), ner("it_CH", 76, finetuned_on=["it_CH"]))
+    assert "of a tagger trained on German (de_CH) (in percent, 100 is perfect) is 74.0" in page.text
+    assert "of a tagger trained on Italian (it_CH) (in percent, 100 is perfect) is 76.0" in page.text
+    assert "of a tagger trained" not in report(ner(score=74), ner("it_CH", 76)).text
+
+
 def test_the_summary_speaks_of_trained_and_unseen_languages_apart(report: Any) -> None:
-    page = report(ner(score=74), ner("it_CH", 76, finetuned_on=["it_CH"]), ner("rm_CH", 50))
+    both = ["de_CH", "it_CH"]
+    page = report(
+        *(ner(name, score, finetuned_on=both) for name, score in (("de_CH", 74), ("it_CH", 76), ("rm_CH", 50)))
+    )
     assert "is 74.0 to 76.0 in German (de_CH) and Italian (it_CH), where the tagger had" in page.text
     assert "50.0 (95% interval 47.0–53.0) in Romansh (rm_CH), zero-shot: the tagger saw no labelled" in page.text
 
