@@ -44,6 +44,7 @@ Monitor = Literal["none", "tensorboard", "wandb"]
 Layer = int | Literal["mean"]
 LinkMethod = Literal["argmax", "itermax", "match", "softmax", "agreement"]
 DocumentFormat = Literal["tsv", "tmx", "jsonl"]
+ReportFormat = Literal["html", "markdown", "csv"]
 LinkFormat = Literal["pharaoh", "jsonl", "html"]
 SentenceScore = Literal["cosine", "margin", "bertscore"]
 NerFormat = Literal["jsonl", "conll", "terminal"]
@@ -903,7 +904,7 @@ class AlignDocuments(TwoLanguages):
 
 @dataclass(frozen=True)
 class Report:
-    """Write the HTML report of results.
+    """Write the report of results, as a page, Markdown or CSV.
 
     Example: swissxmod report --results out/results.jsonl --out report.html
     """
@@ -918,6 +919,8 @@ class Report:
     """Learning curves to draw: a name and a model folder or training.json each."""
     command: str = ""
     """The command that makes these results again."""
+    format: ReportFormat = "html"
+    """"html" is a page that needs nothing else, "markdown" its scores and words, "csv" a line for each record."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""

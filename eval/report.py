@@ -19,6 +19,7 @@ from ..texts import as_list
 from . import charts, wording
 from .charts import Point
 from .records import Record, read_records
+from .tables import as_csv, matrix_table, scores_table
 from .transfer import Matrix, matrices
 
 TEMPLATE = "report.html.jinja"
@@ -27,7 +28,7 @@ _ZERO_SHOT = {True: "yes", False: "no", None: ""}
 
 
 def write_report(settings: Report, out: str | Path) -> dict[str, Any]:
-    """Write the HTML report of result records.
+    """Write the report of result records: an HTML page, Markdown, or a table as CSV.
 
     Args:
         settings: the results and what to say about them.
@@ -45,8 +46,11 @@ def write_report(settings: Report, out: str | Path) -> dict[str, Any]:
         raise UserError(f"{', '.join(paths)}: no result records")
     records = different(told)
     curves = {name: charts.read_curve(path) for name, path in settings.curves.items()}
-    page = build_page(settings, records, curves, repeated=len(told) - len(records))
-    write_text(out, render(page))
+    if settings.format == "csv":
+        write_text(out, as_csv(records))
+    else:
+        page = build_page(settings, records, curves, repeated=len(told) - len(records))
+        write_text(out, render(page) if settings.format == "html" else as_markdown(page))
     return {"records": len(records), "report": str(out)}
 
 
@@ -257,6 +261,19 @@ def render(page: Page) -> str:
     )
     source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(page=page)
+
+
+def as_markdown(page: Page) -> str:
+    """The page for a README or an issue: what was found, every score, and what the scores do not show."""
+    parts = [[f"# {page.title}"], page.summary, [f"> {note}" for note in page.notes]]
+    for matrix in page.matrices:
+        legend = f"{wording.METRICS[matrix.metric]} in percent with its 95% interval; an asterisk is zero-shot."
+        parts += [[f"## Transfer: {wording.TASKS[matrix.task].lower()}", legend], ["\n".join(matrix_table(matrix))]]
+    parts += [["## Scores"], ["\n".join(scores_table(page.records))]]
+    parts += [["## What this does not show"], ["\n".join(f"- {limit}" for limit in page.limits)]]
+    if page.command:
+        parts.append(["## How to make it again", f"```sh\n{page.command}\n```"])
+    return "\n\n".join(text for part in parts for text in part) + "\n"
 
 
 def distinct(records: Iterable[Record], *names: str) -> list[list[Any]]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swissxmod.eval.records import Provenance, Record
+from swissxmod.eval.records import Record
 from swissxmod.eval.transfer import Matrix, matrices
 from swissxmod.xmod.languages import same_language
 
+Make = Callable[..., Record]
 LANGUAGES = ["de_CH", "fr_CH", "rm_CH", "rm_sursilv"]
-
-
-def record(language: str, score: float, trained: list[str], seed: int = 1, **changes: Any) -> Record:
-    provenance = Provenance(
-        model="m", model_hash="a" * 64, data_hash="b" * 64, pretrained_on=[], finetuned_on=trained, train_seed=seed,
-        seed=1, precision="float32", seconds=1.0, hardware="abacus", versions={}, commit=None, created="2026-01-01",
-    )  # fmt: skip
-    common = {"task": "ner", "metric": "f1", "dataset": "names", "split": "test", "system": "model"}
-    counts = {"sentences": 1200, "clusters": 40, "items": 200, "windowed": 0, "dropped": 0}
-    fields = common | counts | {"language": language, "score": score, "low": score - 2, "high": score + 2} | changes
-    return Record(**fields, provenance=provenance)
 
 
 def shown(matrix: Matrix) -> dict[tuple[str, ...], list[tuple[float, bool] | None]]:
@@ -33,7 +23,7 @@ def shown(matrix: Matrix) -> dict[tuple[str, ...], list[tuple[float, bool] | Non
     }
 
 
-def test_rows_are_trained_on_and_columns_tested() -> None:
+def test_rows_are_trained_on_and_columns_tested(record: Make) -> None:
     (matrix,) = matrices(
         [
             record("de_CH", 90.0, ["de_CH", "fr_CH"]),
@@ -54,21 +44,21 @@ def test_rows_are_trained_on_and_columns_tested() -> None:
     assert first and (first.spread, first.count) == ("86.0–90.0", "1,200 sentences")
 
 
-def test_seeds_are_one_cell_with_their_scatter() -> None:
+def test_seeds_are_one_cell_with_their_scatter(record: Make) -> None:
     records = [record("rm_CH", score, ["de_CH"], seed) for seed, score in enumerate((60.0, 64.0))]
     (matrix,) = matrices([*records, record("de_CH", 90.0, ["de_CH"]), record("de_CH", 80.0, ["fr_CH"])])
     cell = matrix.rows[0].cells[0]
     assert cell and (cell.score, cell.spread) == (62.0, "± 2.0 over 2 seeds")
 
 
-def test_no_matrix_of_one_training_or_one_language_or_without_a_task() -> None:
+def test_no_matrix_of_one_training_or_one_language_or_without_a_task(record: Make) -> None:
     assert matrices([]) == []
     assert matrices([record("de_CH", 90.0, ["de_CH"]), record("rm_CH", 60.0, ["de_CH"])]) == []
     assert matrices([record("de_CH", 90.0, ["de_CH"]), record("de_CH", 60.0, ["fr_CH"])]) == []
     assert matrices([record("de_CH", 9.0, []), record("rm_CH", 6.0, [])]) == []
 
 
-def test_scores_by_another_adapter_answer_another_question() -> None:
+def test_scores_by_another_adapter_answer_another_question(record: Make) -> None:
     own = [record("rm_CH", 64.0, [name], adapter="rm_CH") for name in ("de_CH", "fr_CH")]
     others = [record("rm_CH", 10.0, ["de_CH"], adapter="de_CH"), record("de_CH", 90.0, ["de_CH"], adapter="de_CH")]
     (matrix,) = matrices([*own, *others])
@@ -83,7 +73,7 @@ def test_scores_by_another_adapter_answer_another_question() -> None:
         max_size=12,
     )
 )
-def test_what_was_trained_on_is_never_called_zero_shot(told: list[tuple[str, list[str], int]]) -> None:
+def test_what_was_trained_on_is_never_called_zero_shot(record: Make, told: list[tuple[str, list[str], int]]) -> None:
     records = [record(language, 50.0 + seed, trained, seed) for language, trained, seed in told]
     for matrix in matrices(records):
         for row in matrix.rows:
