@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .detection.training import train_detector
     from .errors import UserError
     from .eval.alignment import evaluate_alignment
+    from .eval.card import write_card
     from .eval.ner import evaluate_ner
     from .eval.records import Record, read_records
     from .eval.report import write_report
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         FinetuneAlignment,
         FinetuneNer,
         FinetuneStance,
+        ModelCard,
         ModelInfo,
         ModelInit,
         ModelModularise,
@@ -85,6 +87,7 @@ _HOMES = {
     "detection.training": ["train_detector"],
     "errors": ["UserError"],
     "eval.alignment": ["evaluate_alignment"],
+    "eval.card": ["write_card"],
     "eval.ner": ["evaluate_ner"],
     "eval.records": ["Record", "read_records"],
     "eval.report": ["write_report"],
@@ -94,7 +97,7 @@ _HOMES = {
     "settings": [
         "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "DetectorTrain",
         "EvalAlignment", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "FinetuneAlignment", "FinetuneNer",
-        "FinetuneStance", "ModelInfo", "ModelInit", "ModelModularise", "PredictLanguage", "PredictNer",
+        "FinetuneStance", "ModelCard", "ModelInfo", "ModelInit", "ModelModularise", "PredictLanguage", "PredictNer",
         "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],

@@ -232,6 +232,27 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class ModelCard:
+    """Write the card of a model folder with its scores, as the hub shows it.
+
+    Example: swissxmod model card --model ner --results scores/results.jsonl --out ner/README.md
+    """
+
+    model: str
+    """Model folder."""
+    results: Paths
+    """Files of result records; those of other models are left out."""
+    name: str = ""
+    """Name of the model, such as that of its repository; by default the folder's."""
+    license: str = ""
+    """Licence, as the hub names it, such as cc-by-nc-sa-4.0."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "results")
+
+
+@dataclass(frozen=True)
 class ModelModularise:
     """Make an X-MOD model with your languages of a BERT, RoBERTa, XLM-R or X-MOD checkpoint, its function unchanged.
 

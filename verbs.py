@@ -44,6 +44,7 @@ VERBS = {
     "vocab transplant": Verb(s.VocabTransplant, "xmod.vocabulary:transplant_vocabulary"),
     "model init": Verb(s.ModelInit, "xmod.initialise:init_model"),
     "model info": Verb(s.ModelInfo, "xmod.info:model_info", writes=False),
+    "model card": Verb(s.ModelCard, "eval.card:write_card", file="README.md"),
     "model modularise": Verb(s.ModelModularise, "xmod.modularise:modularise_model"),
     "adapter export": Verb(s.AdapterExport, "xmod.adapter_files:export_language"),
     "adapter import": Verb(s.AdapterImport, "xmod.adapter_files:import_language"),
