@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         AlignSentences,
         AlignWords,
         DetectorTrain,
+        Embed,
         EvalAlignment,
         EvalDetector,
         EvalNer,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         ModelInfo,
         ModelInit,
         ModelModularise,
+        PredictFill,
         PredictLanguage,
         PredictNer,
         PredictStance,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     )
     from .tasks.alignment_tuning import finetune_alignment
     from .tasks.document_alignment import align_documents
+    from .tasks.embed import embed
+    from .tasks.fill import predict_fill
     from .tasks.ner import finetune_ner, tag_sentences
     from .tasks.predict import predict_ner
     from .tasks.sentence_alignment import align_sentences
@@ -95,13 +99,16 @@ _HOMES = {
     "eval.stance": ["evaluate_stance"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "DetectorTrain",
+        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "DetectorTrain", "Embed",
         "EvalAlignment", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "FinetuneAlignment", "FinetuneNer",
-        "FinetuneStance", "ModelCard", "ModelInfo", "ModelInit", "ModelModularise", "PredictLanguage", "PredictNer",
-        "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
+        "FinetuneStance", "ModelCard", "ModelInfo", "ModelInit", "ModelModularise", "PredictFill", "PredictLanguage",
+        "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
+        "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],
+    "tasks.embed": ["embed"],
+    "tasks.fill": ["predict_fill"],
     "tasks.ner": ["finetune_ner", "tag_sentences"],
     "tasks.predict": ["predict_ner"],
     "tasks.sentence_alignment": ["align_sentences"],

@@ -44,6 +44,7 @@ Monitor = Literal["none", "tensorboard", "wandb"]
 Layer = int | Literal["mean"]
 LinkMethod = Literal["argmax", "itermax", "match", "softmax", "agreement"]
 DocumentFormat = Literal["tsv", "tmx", "jsonl"]
+VectorFormat = Literal["jsonl", "npy"]
 ReportFormat = Literal["html", "markdown", "csv"]
 LinkFormat = Literal["pharaoh", "jsonl", "html"]
 SentenceScore = Literal["cosine", "margin", "bertscore"]
@@ -644,6 +645,57 @@ class PredictLanguage:
     object that says its own "language" keeps it."""
     detector: str | None = None
     """File that detector train wrote; by default the detector that comes with the package."""
+    text_column: str = "text"
+    """Name of the text in objects."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "text", "text_column")
+
+
+@dataclass(frozen=True)
+class PredictFill:
+    """Guess the masked pieces of texts: what stands in the place of each <mask>.
+
+    Example: echo 'La vischnanca da <mask>.' | swissxmod predict fill --model adapted --language rm
+    """
+
+    model: str
+    """Folder of a model with its masked-language-modelling head, as pretrain leaves it, or a hub name."""
+    text: str = "-"
+    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
+    language: str | None = None
+    """Language of the texts; an object may say its own as "language". Detected where neither is given."""
+    top: int = 5
+    """Guesses for each mask."""
+    text_column: str = "text"
+    """Name of the text in objects."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "text", "text_column")
+        _at_least(self, top=1)
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Write a vector for each text of a file: the mean over its pieces.
+
+    Example: swissxmod embed --model aligner --text sentences.txt --language rm --format npy --out vectors.npy
+    """
+
+    model: str
+    """Model folder or hub name."""
+    text: str = "-"
+    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
+    language: str | None = None
+    """Language of the texts; an object may say its own as "language". Detected where neither is given."""
+    layer: int = -1
+    """Whose states: 0 are the embeddings, -1 the last layer."""
+    special: bool = True
+    """Whether <s> and </s> count in the mean, as in align sentences."""
+    format: VectorFormat = "jsonl"
+    """"jsonl" keeps what an object had and adds "vector", "npy" is an array of numpy, a row for each text."""
     text_column: str = "text"
     """Name of the text in objects."""
 

@@ -57,6 +57,8 @@ VERBS = {
         s.PredictLanguage, "detection.predict:predict_language", file="languages.jsonl", streams=True
     ),
     "predict ner": Verb(s.PredictNer, "tasks.predict:predict_ner", file="entities.jsonl", streams=True),
+    "predict fill": Verb(s.PredictFill, "tasks.fill:predict_fill", file="guesses.jsonl", streams=True),
+    "embed": Verb(s.Embed, "tasks.embed:embed", file="vectors.jsonl", streams=True),
     "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
     "predict stance": Verb(s.PredictStance, "tasks.stance:predict_stance", file="stances.jsonl"),
     "eval ner": Verb(s.EvalNer, "eval.ner:evaluate_ner"),

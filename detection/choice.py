@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..texts import LANGUAGE, Row
 from ..xmod.languages import may_mean, same_language
-from .detector import OTHER, LanguageDetector
+from .detector import OTHER, UNSURE, LanguageDetector
 
 
 class Choice(NamedTuple):
@@ -81,3 +83,37 @@ def _adapter_name(language: str, adapters: Sequence[str]) -> str | None:
             "give --language"
         )
     return (language if plain else fitting[0]) if fitting else None
+
+
+def tell_languages(
+    rows: Sequence[Row],
+    known: Sequence[str | None],
+    passages: Sequence[str],
+    contexts: Sequence[str],
+    adapters: Sequence[str],
+    counts: Counter[str],
+) -> list[str]:
+    """The language of each object; one that says none is told the one detected, and how sure that is ("detected").
+
+    Args:
+        rows: objects of a file.
+        known: what is said of their language.
+        passages: what it shows in.
+        contexts: what shows it where the passage does not.
+        adapters: of the model.
+        counts: of the languages that were detected, and of those that did not show; added to.
+
+    Raises:
+        UserError: as :class:`LanguageChoice`.
+    """
+    languages = list(known)
+    if silent := [number for number, language in enumerate(known) if language is None]:
+        asked, around = ([texts[number] for number in silent] for texts in (passages, contexts))
+        for number, choice in zip(
+            silent, LanguageChoice(adapters).choose(asked, around, range(len(silent))), strict=True
+        ):
+            languages[number] = choice.language
+            counts[choice.language if choice.sure else UNSURE] += 1
+            told = {"probability": choice.probability, "sure": choice.sure}
+            rows[number].update({LANGUAGE: choice.language, "detected": told})
+    return [str(language) for language in languages]

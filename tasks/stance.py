@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from ..detection.choice import LanguageChoice
-from ..detection.detector import UNSURE
+from ..detection.choice import tell_languages
 from ..errors import UserError
 from ..files import new_file
 from ..settings import FinetuneStance, PredictStance
-from ..texts import LANGUAGE, Row, batched, filled, language_of, read_objects, read_rows
+from ..texts import LANGUAGE, batched, filled, language_of, read_objects, read_rows
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import token_budget
 from ..xmod.inputs import IGNORED
@@ -233,7 +232,10 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         for chunk in batched(read_objects(settings.text), CHUNK):
             items = [as_comment(row, place, labelled=False) for place, row in chunk]
-            languages = _languages(chunk, items, settings, model, detected)
+            known = [language_of(row, place, settings.language) for place, row in chunk]
+            comments = [item.comment for item in items]
+            both = [f"{item.question}\n{item.comment}" for item in items]
+            languages = tell_languages([row for _, row in chunk], known, comments, both, model.languages, detected)
             found = detect_stance(model, tokenizer, items, languages)
             cut += found.cut
             for (_, row), shares in zip(chunk, found.probabilities.tolist(), strict=True):
@@ -243,25 +245,3 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
                 told = {"stance": stance, "probabilities": chances}
                 file.write(json.dumps(row | told, ensure_ascii=False) + "\n")
     return {"comments": dict(counts), "cut": cut} | ({"detected": dict(detected)} if detected else {})
-
-
-def _languages(
-    chunk: Sequence[tuple[str, Row]],
-    items: Sequence[Comment],
-    settings: PredictStance,
-    model: XmodForSequenceClassification,
-    counts: Counter[str],
-) -> list[str]:
-    """The language of each comment; an object that says none is told the one detected, and how sure it is."""
-    known = [language_of(row, place, settings.language) for place, row in chunk]
-    silent = [number for number, language in enumerate(known) if language is None]
-    if silent:
-        comments = [items[number].comment for number in silent]
-        both = [f"{items[number].question}\n{items[number].comment}" for number in silent]
-        chosen = LanguageChoice(model.languages).choose(comments, both, range(len(silent)))
-        for number, choice in zip(silent, chosen, strict=True):
-            known[number] = choice.language
-            counts[choice.language if choice.sure else UNSURE] += 1
-            told = {"probability": choice.probability, "sure": choice.sure}
-            chunk[number][1].update({LANGUAGE: choice.language, "detected": told})
-    return [str(language) for language in known]

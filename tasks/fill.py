@@ -1,0 +1,108 @@
+"""Masked words of texts: what a model expects there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from ..detection.choice import tell_languages
+from ..errors import UserError
+from ..files import opened
+from ..settings import PredictFill
+from ..texts import batched, json_line, language_of, read_texts
+from ..xmod.checkpoints import load_with_tokenizer
+from ..xmod.inference import run_pieces
+from ..xmod.modeling import XmodForMaskedLM
+from ..xmod.packing import PackedBatch
+
+TOGETHER = 64
+"""Texts that are read at once."""
+
+
+class Guess(NamedTuple):
+    """A piece that may stand in the place of a mask."""
+
+    piece: str
+    """As text; a blank before it begins a word."""
+    probability: float
+
+
+def predict_fill(settings: PredictFill, out: str | Path) -> dict[str, Any]:
+    """Write the most probable pieces for each mask of each text.
+
+    Args:
+        settings: the model and the texts.
+        out: JSONL file to write, or "-": what each object had, and "masks", a list of guesses for each mask.
+
+    Returns:
+        numbers of texts and of masks, and where no language is given, the languages that were detected.
+
+    Raises:
+        UserError: for text that cannot be read or has no mask, or a language that has no adapter or cannot be detected.
+    """
+    model, tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
+    texts, masks, detected = 0, 0, Counter[str]()
+    with opened(out) as file:
+        for part in batched(read_texts(settings.text, settings.text_column), TOGETHER):
+            written = [row[settings.text_column] for _, row in part]
+            rows = [_pieces(text, place, tokenizer) for text, (place, _) in zip(written, part, strict=True)]
+            known = [language_of(row, place, settings.language) for place, row in part]
+            languages = tell_languages([row for _, row in part], known, written, written, model.languages, detected)
+            guesses = fill(model, tokenizer, rows, languages, settings.top)
+            for (_, row), found in zip(part, guesses, strict=True):
+                file.write(json_line(row | {"masks": [[guess._asdict() for guess in mask] for mask in found]}))
+                masks += len(found)
+            texts += len(part)
+    return {"texts": texts, "masks": masks} | ({"detected": dict(detected)} if detected else {})
+
+
+def _pieces(text: str, place: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    if tokenizer.mask_token_id not in ids:
+        raise UserError(f"{place}: expected a text with {tokenizer.mask_token}, found {text[:60]!r}")
+    return ids
+
+
+def fill(
+    model: XmodForMaskedLM,
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[list[int]],
+    languages: str | Sequence[str],
+    top: int,
+) -> list[list[list[Guess]]]:
+    """The most probable pieces for each mask of each text.
+
+    Args:
+        model: with its masked-language-modelling head; in evaluation mode afterwards.
+        tokenizer: of the model.
+        rows: ids of each text, special ones left out; one longer than the model's positions is read in windows.
+        languages: of all texts, or one for each.
+        top: guesses for each mask, the most probable first.
+
+    Raises:
+        UserError: if the model has no adapter for a language.
+    """
+
+    def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
+        return model.base_model(input_ids, packed=packed).last_hidden_state
+
+    def guesses(number: int, found: Tensor) -> list[list[Guess]]:
+        places = torch.tensor(rows[number]) == tokenizer.mask_token_id
+        chances = model.lm_head(found[places].to(model.device)).softmax(dim=-1)
+        best = chances.topk(min(top, chances.shape[-1]))
+        return [
+            [_guess(tokenizer, *guess) for guess in zip(*mask, strict=True)]
+            for mask in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    return run_pieces(model, tokenizer, rows, languages, states, guesses, title="fill")
+
+
+def _guess(tokenizer: PreTrainedTokenizerFast, piece: int, probability: float) -> Guess:
+    return Guess(tokenizer.convert_ids_to_tokens(piece).replace("▁", " "), round(probability, 4))
