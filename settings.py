@@ -760,7 +760,8 @@ class EvalStance:
     """Comments of each language to test; forms as in finetune stance."""
     baseline_train: dict[str, str] = field(default_factory=dict)
     """Training data of each language for two baselines, the most frequent label, and TF-IDF with logistic regression
-    (for which the extra "baselines" is needed); none by default."""
+    (for which the extra "baselines" is needed); none by default. With it, x-stance's settings are told apart also where
+    the data has topics instead of them, as on the hub."""
     system: str = "model"
     """Name of the model in the results."""
     dataset: str = "stance"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def provenance(
     return Provenance(
         model=Path(model).name,
         model_hash=hash_of_model or model_hash(model),
-        data_hash=hashlib.sha256("".join(map(_data_hash, files)).encode()).hexdigest(),
+        data_hash=hash_of_data(files),
         pretrained_on=languages_seen(history, "pretrain"),
         finetuned_on=languages_seen(history, step),
         train_seed=trained[-1]["seed"] if trained else None,
@@ -59,6 +59,11 @@ def provenance(
         commit=_commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def hash_of_data(sources: Iterable[str]) -> str:
+    """SHA-256 of several sources together, in this order."""
+    return hashlib.sha256("".join(map(_data_hash, sources)).encode()).hexdigest()
 
 
 def _data_hash(source: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -11,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import RESULTS, content_hash, new_folder, refuse_used_folder
+from ..files import RESULTS, new_folder, refuse_used_folder
 from ..settings import EvalStance
-from ..tasks.stance import STEP, Comment, detect_stance, label_numbers, read_comments
+from ..tasks.stance import STEP, Comment, detect_stance, label_numbers, read_comments, tell_settings
 from ..tasks.stance_scores import confusion, label_f1, macro_f1
 from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed
 from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodForSequenceClassification
 from .baselines import Baseline, majority, tfidf
 from .intervals import bootstrap_interval, by_cluster
-from .provenance import known_history, provenance
+from .provenance import hash_of_data, known_history, provenance
 from .records import Provenance, Record, percent, write_records
 
 
@@ -43,8 +42,14 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
     """
     refuse_used_folder(out)
     models = of_each_seed(settings.model)
-    records = [record for model in models for record in _measured(model, settings)]
-    records += list(_baselines(settings))
+    train = {name: read_comments(path, name, labelled=True) for name, path in settings.baseline_train.items()}
+    learned = [item for items in train.values() for item in items]
+    tests = {
+        language: tell_settings(read_comments(path, language, labelled=True), learned)
+        for language, path in settings.data.items()
+    }
+    records = [record for model in models for record in _measured(model, tests, settings)]
+    records += list(_baselines(train, tests, settings))
     with new_folder(out) as folder:
         write_records(folder / RESULTS, records)
     told: dict[str, Any] = {}
@@ -60,31 +65,31 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
     return told
 
 
-def _measured(source: str, settings: EvalStance) -> Iterator[Record]:
+def _measured(source: str, tests: Mapping[str, list[Comment]], settings: EvalStance) -> Iterator[Record]:
     history = known_history(source, "swissxmod finetune stance")
     model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, source)
-    for language, path in by_adapter(settings.data, model.languages).items():
-        items = read_comments(path, language, labelled=True)
+    paths = by_adapter(settings.data, model.languages)
+    for language, items in by_adapter(tests, model.languages).items():
         gold = label_numbers(model, items)
         start = perf_counter()
         stances = detect_stance(model, tokenizer, items, language)
         labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
         counts = confusion(gold, stances.probabilities.argmax(axis=1), len(labels))
-        origin = provenance(source, [path], history, STEP, settings.seed, perf_counter() - start)
+        origin = provenance(source, [paths[language]], history, STEP, settings.seed, perf_counter() - start)
         yield from _records(items, counts, labels, language, settings, settings.system, stances.cut, origin)
 
 
-def _baselines(settings: EvalStance) -> Iterator[Record]:
+def _baselines(
+    train: Mapping[str, list[Comment]], tests: Mapping[str, list[Comment]], settings: EvalStance
+) -> Iterator[Record]:
     """What a constant answer reaches, and what counting words does, learned from the same comments."""
-    train = {name: read_comments(path, name, labelled=True) for name, path in settings.baseline_train.items()}
     learned = [item for items in train.values() for item in items]
     if not learned:
         return
     baselines: Mapping[str, Baseline] = {"majority": majority(learned), "TF-IDF": tfidf(learned)}
     labels = sorted({str(item.label) for item in learned})
     history: History = [{"step": STEP, "languages": list(train)}]
-    files = hashlib.sha256("".join(map(content_hash, settings.baseline_train.values())).encode()).hexdigest()
-    tests = {language: read_comments(path, language, labelled=True) for language, path in settings.data.items()}
+    files = hash_of_data(settings.baseline_train.values())
     for language, items in tests.items():
         if strange := {str(item.label) for item in items} - set(labels):
             known = ", ".join(labels)

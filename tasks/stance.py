@@ -1,7 +1,8 @@
 """Stance detection: is a comment for or against what a question asks? Any other labels work as well.
 
 x-stance (Vamvas and Sennrich 2020) is read as it is published: objects with "question", "comment", "label", "language",
-and in its test files "test_set", the setting that they belong to (new comments, new questions, new topics).
+and in its test files "test_set", the setting that they belong to (new comments, new questions, new topics). The hub's
+data set has "question_id" and "topic" instead, from which :func:`tell_settings` makes the same.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from .stance_scores import confusion, macro_f1
 
 STEP = "finetune stance"
 QUESTION, COMMENT, LABEL, SETTING = "question", "comment", "label", "test_set"
+TOPIC, QUESTION_ID = "topic", "question_id"
 LONGEST = "stance_longest"
 """What a config calls the number of pieces that the model was trained to read."""
 CHUNK = 4096
@@ -49,6 +51,10 @@ class Comment:
     label: str | None = None
     setting: str = ""
     """What it tests, where the data says so."""
+    topic: str = ""
+    """Of the question, where the data says so."""
+    question_id: str = ""
+    """The same for all languages that the question is asked in; the question itself where the data has none."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,27 @@ def as_comment(row: Mapping[str, Any], place: str, *, labelled: bool) -> Comment
     for name in wanted:
         if not isinstance(row.get(name), str):
             raise UserError(f'{place}: expected an object with a string "{name}", found {", ".join(row)}')
-    return Comment(row[QUESTION], row[COMMENT], row.get(LABEL), str(row.get(SETTING) or ""))
+    setting, topic = (str(row.get(name) or "") for name in (SETTING, TOPIC))
+    question = row[QUESTION]
+    return Comment(question, row[COMMENT], row.get(LABEL), setting, topic, str(row.get(QUESTION_ID, question)))
+
+
+def tell_settings(items: Sequence[Comment], learned: Sequence[Comment]) -> list[Comment]:
+    """The comments with x-stance's settings, where they have topics and do not name a setting themselves.
+
+    A question that was learned from gives "new comments", another one of a topic that was "new questions", any other
+    "new topics" (Vamvas and Sennrich 2020, section 3.3).
+    """
+    questions, topics = {item.question_id for item in learned}, {item.topic for item in learned}
+    if "" in topics or not topics or any(item.setting or not item.topic for item in items):
+        return list(items)
+
+    def setting(item: Comment) -> str:
+        if item.question_id in questions:
+            return "new comments"
+        return "new questions" if item.topic in topics else "new topics"
+
+    return [replace(item, setting=setting(item)) for item in items]
 
 
 def encode_comments(

@@ -21,7 +21,7 @@ from swissxmod import (
     read_records,
 )
 from swissxmod.cli import main
-from swissxmod.tasks.stance import Comment, encode_comments
+from swissxmod.tasks.stance import Comment, encode_comments, tell_settings
 
 LABELS = {"Ja": "FAVOR", "Nein": "AGAINST"}
 
@@ -71,6 +71,29 @@ def test_the_settings_of_a_test_set_are_kept_apart(stance: Path, tmp_path: Path)
     evaluate_stance(settings, tmp_path / "scores")
     found = {r.dataset: r.items for r in read_records(tmp_path / "scores" / "results.jsonl")}
     assert found == {"x-stance, new_comments_defr": 8, "x-stance, new_topics_defr": 6}
+
+
+def test_settings_come_from_questions_and_topics_where_nobody_names_them(stance: Path, tmp_path: Path) -> None:
+    """As on the hub: a question has one number in all languages, and its topic."""
+    known, other, strange = (
+        {"question_id": 1, "topic": "a"},
+        {"question_id": 2, "topic": "a"},
+        {"question_id": 3, "topic": "b"},
+    )
+    train = comments(tmp_path / "train.jsonl", 4, **known)
+    parts = [comments(tmp_path / f"{n}.jsonl", n, **facts) for n, facts in ((2, known), (4, other), (6, strange))]
+    (tmp_path / "test.jsonl").write_text("".join(Path(part).read_text() for part in parts))
+    settings = EvalStance(model=str(stance), data={"de": str(tmp_path / "test.jsonl")}, baseline_train={"de": train})
+    evaluate_stance(settings, tmp_path / "scores")
+    records = read_records(tmp_path / "scores" / "results.jsonl")
+    expected = {"stance, new comments": 2, "stance, new questions": 4, "stance, new topics": 6}
+    for system in ("model", "majority", "TF-IDF"):
+        assert {r.dataset: r.items for r in records if r.system == system} == expected
+    # Without training data, or without topics, nothing can be told.
+    items = read_comments(str(tmp_path / "test.jsonl"), labelled=True)
+    assert {item.setting for item in tell_settings(items, [])} == {""}
+    plain = [Comment("Soll es sein?", "Ja.", "FAVOR")]
+    assert tell_settings(plain, plain) == plain
 
 
 def test_stock_transformers_gives_the_same_probabilities(stance: Path) -> None:
