@@ -657,7 +657,7 @@ class PredictLanguage:
 class PredictFill:
     """Guess the masked pieces of texts: what stands in the place of each <mask>.
 
-    Example: echo 'La vischnanca da <mask>.' | swissxmod predict fill --model adapted --language rm
+    Example: swissxmod predict fill --model adapted --text masked.txt --language rm --out guesses.jsonl
     """
 
     model: str
