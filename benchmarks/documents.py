@@ -75,7 +75,7 @@ def main() -> None:
         seconds = time.perf_counter() - start
         rows = [json.loads(line) for line in paths[2].read_text(encoding="utf-8").splitlines()]
     found = {
-        (tuple(row["source_lines"]), tuple(row["target_lines"])) for row in rows if row["source"] and row["target"]
+        (tuple(row["source_numbers"]), tuple(row["target_numbers"])) for row in rows if row["source"] and row["target"]
     }
     hits = len(found & gold)
     result = {

@@ -29,8 +29,6 @@ ROWS = 64
 """Source sentences whose similarities with all targets are held at once."""
 LEAST = 1e-3
 """Usual distance at least: a text of one sentence has no other."""
-
-
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -216,8 +214,8 @@ def _jsonl(beads: Sequence[Bead], texts: Sequence[Sequence[str]], _: tuple[str, 
         {
             "source": [texts[0][i] for i in bead.source],
             "target": [texts[1][j] for j in bead.target],
-            "source_lines": list(bead.source),
-            "target_lines": list(bead.target),
+            "source_numbers": list(bead.source),
+            "target_numbers": list(bead.target),
             "similarity": round(bead.similarity, 4),
         }
         for bead in beads

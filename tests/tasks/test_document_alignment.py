@@ -121,7 +121,7 @@ def test_a_text_is_aligned_in_three_formats(model_folder: Path, tmp_path: Path) 
     align_documents(AlignDocuments(**settings, format="jsonl"), tmp_path / "jsonl")
     found = [json.loads(line) for line in (tmp_path / "jsonl").read_text(encoding="utf-8").splitlines()]
     assert found[1]["source"] == ["Ina punt nova.", "Il flum è grond."]
-    assert [(row["source_lines"], row["target_lines"]) for row in found] == [([0], [0]), ([1, 2], [1]), ([3], [])]
+    assert [(row["source_numbers"], row["target_numbers"]) for row in found] == [([0], [0]), ([1, 2], [1]), ([3], [])]
 
     align_documents(AlignDocuments(**settings, format="tmx"), tmp_path / "tmx")
     page = ElementTree.fromstring((tmp_path / "tmx").read_text(encoding="utf-8"))
