@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from transformers import XmodConfig
 
 from ..errors import UserError
 from ..files import RESULTS, new_folder, refuse_used_folder
@@ -15,7 +16,7 @@ from ..settings import EvalStance
 from ..tasks.stance import STEP, Comment, detect_stance, label_numbers, read_comments, tell_settings
 from ..tasks.stance_scores import confusion, label_f1, macro_f1
 from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed
-from ..xmod.languages import by_adapter
+from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForSequenceClassification
 from .baselines import Baseline, majority, tfidf
 from .intervals import bootstrap_interval, by_cluster
@@ -49,7 +50,8 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
         for language, path in settings.data.items()
     }
     records = [record for model in models for record in _measured(model, tests, settings)]
-    records += list(_baselines(train, tests, settings))
+    adapters = {name: resolve_language(name, XmodConfig.from_pretrained(models[0]).languages) for name in tests}
+    records += list(_baselines(train, tests, adapters, settings))
     with new_folder(out) as folder:
         write_records(folder / RESULTS, records)
     told: dict[str, Any] = {}
@@ -80,7 +82,10 @@ def _measured(source: str, tests: Mapping[str, list[Comment]], settings: EvalSta
 
 
 def _baselines(
-    train: Mapping[str, list[Comment]], tests: Mapping[str, list[Comment]], settings: EvalStance
+    train: Mapping[str, list[Comment]],
+    tests: Mapping[str, list[Comment]],
+    adapters: Mapping[str, str],
+    settings: EvalStance,
 ) -> Iterator[Record]:
     """What a constant answer reaches, and what counting words does, learned from the same comments."""
     learned = [item for items in train.values() for item in items]
@@ -103,7 +108,9 @@ def _baselines(
             seconds = perf_counter() - start
             gold = np.array([labels.index(str(item.label)) for item in items])
             origin = provenance(name, [settings.data[language]], history, STEP, settings.seed, seconds, files)
-            yield from _records(items, confusion(gold, found, len(labels)), labels, language, settings, name, 0, origin)
+            counts = confusion(gold, found, len(labels))
+            # Under the name that the model's scores have, so that they stand side by side.
+            yield from _records(items, counts, labels, adapters[language], settings, name, 0, origin)
 
 
 def _records(

@@ -59,8 +59,8 @@ def test_learns_and_transfers_by_swapping_the_adapter(stance: Path, tmp_path: Pa
     assert (german.items, german.clusters, german.metric) == (24, 4, "macro_f1")
     assert german.low <= german.score <= german.high
     # Half of each label: of a constant answer one has F1 2/3, the other 0.
-    assert records["de", "majority"].score == pytest.approx(100 / 3, abs=0.01)
-    assert records["de", "TF-IDF"].score == 100
+    assert records["de_CH", "majority"].score == pytest.approx(100 / 3, abs=0.01)
+    assert records["de_CH", "TF-IDF"].score == 100
 
 
 def test_the_settings_of_a_test_set_are_kept_apart(stance: Path, tmp_path: Path) -> None:
