@@ -633,18 +633,12 @@ class EvalDetector:
         _some(self, "data", "text_column")
 
 
-@dataclass(frozen=True)
-class PredictLanguage:
-    """Tell the language of each line or object of a file, with its probability.
-
-    Example: swissxmod predict language --text articles.jsonl --out languages.jsonl
-    """
+@dataclass(frozen=True, kw_only=True)
+class TextReading:
+    """Which texts are read."""
 
     text: str = "-"
-    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input. An
-    object that says its own "language" keeps it."""
-    detector: str | None = None
-    """File that detector train wrote; by default the detector that comes with the package."""
+    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
     text_column: str = "text"
     """Name of the text in objects."""
 
@@ -653,8 +647,27 @@ class PredictLanguage:
         _some(self, "text", "text_column")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpokenTextReading(TextReading):
+    """Which texts are read, and in which language."""
+
+    language: str | None = None
+    """Language of the texts; an object may say its own as "language". Detected where neither is given."""
+
+
 @dataclass(frozen=True)
-class PredictFill:
+class PredictLanguage(TextReading):
+    """Tell the language of each line or object of a file, with its probability; an object that says its own keeps it.
+
+    Example: swissxmod predict language --text articles.jsonl --out languages.jsonl
+    """
+
+    detector: str | None = None
+    """File that detector train wrote; by default the detector that comes with the package."""
+
+
+@dataclass(frozen=True)
+class PredictFill(SpokenTextReading):
     """Guess the masked pieces of texts: what stands in the place of each <mask>.
 
     Example: swissxmod predict fill --model adapted --text masked.txt --language rm --out guesses.jsonl
@@ -662,23 +675,17 @@ class PredictFill:
 
     model: str
     """Folder of a model with its masked-language-modelling head, as pretrain leaves it, or a hub name."""
-    text: str = "-"
-    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
-    language: str | None = None
-    """Language of the texts; an object may say its own as "language". Detected where neither is given."""
     top: int = 5
     """Guesses for each mask."""
-    text_column: str = "text"
-    """Name of the text in objects."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        _some(self, "text", "text_column")
+        super().__post_init__()
         _at_least(self, top=1)
 
 
 @dataclass(frozen=True)
-class Embed:
+class Embed(SpokenTextReading):
     """Write a vector for each text of a file: the mean over its pieces.
 
     Example: swissxmod embed --model aligner --text sentences.txt --language rm --format npy --out vectors.npy
@@ -686,26 +693,16 @@ class Embed:
 
     model: str
     """Model folder or hub name."""
-    text: str = "-"
-    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
-    language: str | None = None
-    """Language of the texts; an object may say its own as "language". Detected where neither is given."""
     layer: int = -1
     """Whose states: 0 are the embeddings, -1 the last layer."""
     special: bool = True
     """Whether <s> and </s> count in the mean, as in align sentences."""
     format: VectorFormat = "jsonl"
     """"jsonl" keeps what an object had and adds "vector", "npy" is an array of numpy, a row for each text."""
-    text_column: str = "text"
-    """Name of the text in objects."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        _some(self, "text", "text_column")
 
 
-@dataclass(frozen=True)
-class PredictNer:
+@dataclass(frozen=True, kw_only=True)
+class PredictNer(SpokenTextReading):
     """Find the names in a file, line by line.
 
     Example: swissxmod predict ner --model ner --text articles.txt --language rm --out names.jsonl
@@ -713,23 +710,15 @@ class PredictNer:
 
     model: str
     """Folder of a fine-tuned tagger, or a hub name."""
-    text: str = "-"
-    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
     language: str | None = None
     """Language of the texts; an object may say its own as "language". By default that of each line is detected, or of
     each paragraph of wrapped text."""
     format: NerFormat = "jsonl"
     """"jsonl" keeps what an object had and adds "entities" (text, label, start, end, score; characters of the text),
     "conll" is a word and its tag on each line, "terminal" coloured text."""
-    text_column: str = "text"
-    """Name of the text in objects."""
     wrapped: bool = False
     """Whether lines are those of a printed page: they belong together up to an empty line, and a word that is broken at
     the end of a line is read whole. Of plain text a paragraph is then a text."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        _some(self, "text", "text_column")
 
 
 @dataclass(frozen=True)

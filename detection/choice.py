@@ -58,10 +58,12 @@ class LanguageChoice:
             contexts: the texts that they are from.
             owners: number of the text of each passage.
         """
-        own, around = self._probabilities(passages), self._probabilities(contexts)
+        own = self._probabilities(passages)
         # A language that the model does not have may be the most probable one: then no other is sure.
         sure = self.detector.are_sure(own.max(axis=1))
-        rows = np.where(sure[:, None], own, around[np.array(owners, dtype=np.int64)])
+        unsure = np.flatnonzero(~sure).tolist()
+        rows = own.copy()
+        rows[unsure] = self._probabilities([contexts[owners[number]] for number in unsure])
         best = rows.argmax(axis=1)
         chances = own[np.arange(len(own)), best]
         return [

@@ -6,14 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from ..errors import UserError
 from ..files import write_text
+from ..pages import templates
 from ..settings import Report
 from ..texts import as_list
 from . import charts, wording
@@ -240,9 +238,7 @@ def _alignment_group(records: list[Record], name: str, *, can_draw: bool) -> Gro
 
 def render(page: Page) -> str:
     """The page as HTML; every text of the user's is escaped, only our own drawings are not."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = templates(__package__)
     environment.globals.update(
         best_layer=best_layer,
         distinct=distinct,
@@ -259,8 +255,7 @@ def render(page: Page) -> str:
         languages=lambda keys: wording.listing(map(wording.language_name, keys)) if keys else "none recorded",
         number=wording.number,
     )
-    source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(source).render(page=page)
+    return environment.get_template(TEMPLATE).render(page=page)
 
 
 def as_markdown(page: Page) -> str:

@@ -8,7 +8,6 @@ in what is usual, leaving one out has a fixed cost, and the search is exact.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,11 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from ..errors import UserError
-from ..files import new_file, read_lines
+from ..files import new_file
 from ..settings import AlignDocuments
+from ..texts import json_line
 from ..xmod.encoding import encode
+from .sentence_alignment import read_side
 from .word_alignment import load_encoder
 
 CELLS = 2**30
@@ -63,7 +64,7 @@ def align_documents(settings: AlignDocuments, out: str | Path) -> dict[str, Any]
     Raises:
         UserError: for texts that cannot be read or are too long together, or a language without an adapter.
     """
-    texts = [_sentences(path) for path in (settings.source, settings.target)]
+    texts = [read_side(path) for path in (settings.source, settings.target)]
     if len(texts[0]) * len(texts[1]) > CELLS:
         raise UserError(
             f"{settings.source} has {len(texts[0])} sentences, {settings.target} {len(texts[1])}: too long to be "
@@ -88,14 +89,6 @@ def align_documents(settings: AlignDocuments, out: str | Path) -> dict[str, Any]
         "beads": {f"{a}-{b}": kinds.count((a, b)) for a, b in sorted(set(kinds)) if a and b},
         "alone": {"source": kinds.count((1, 0)), "target": kinds.count((0, 1))},
     }
-
-
-def _sentences(path: str) -> list[str]:
-    """One a line; empty lines are left out, tabs become blanks."""
-    found = [" ".join(line.split()) for line in read_lines(path) if line.strip()]
-    if not found:
-        raise UserError(f"{path}: expected a sentence a line, found empty lines")
-    return found
 
 
 def _joined(sentences: list[str], longest: int) -> Iterator[tuple[int, list[str]]]:
@@ -220,7 +213,7 @@ def _jsonl(beads: Sequence[Bead], texts: Sequence[Sequence[str]], _: tuple[str, 
         }
         for bead in beads
     )
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return "".join(map(json_line, rows))
 
 
 def _tmx(beads: Sequence[Bead], texts: Sequence[Sequence[str]], languages: tuple[str, str]) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from ..detection.choice import tell_languages
 from ..errors import UserError
 from ..files import STANDARD, new_file, opened
 from ..settings import Embed
-from ..texts import filled, json_line, language_of, read_texts
+from ..texts import Row, filled, json_line, language_of, read_texts
 from ..xmod.encoding import encode
+from ..xmod.modeling import XmodModel
 from .word_alignment import load_encoder
 
 CHARACTERS = 2_000_000
@@ -40,23 +44,40 @@ def embed(settings: Embed, out: str | Path) -> dict[str, Any]:
     if settings.format == "npy" and str(out) == STANDARD:
         raise UserError("format: npy cannot go to standard output; name a file with --out")
     model, tokenizer = load_encoder(settings.model)
-    texts, detected = 0, Counter[str]()
-    arrays = [torch.zeros(0, model.config.hidden_size)]
-    with opened(out if settings.format == "jsonl" else STANDARD) as file:
-        rows = read_texts(settings.text, settings.text_column)
-        for part in filled(rows, lambda row: len(row[1][settings.text_column]) + 1, CHARACTERS):
-            written = [row[settings.text_column] for _, row in part]
-            known = [language_of(row, place, settings.language) for place, row in part]
-            languages = tell_languages([row for _, row in part], known, written, written, model.languages, detected)
-            vectors = encode(model, tokenizer, written, languages, layer=settings.layer, special=settings.special)
-            texts += len(part)
-            if settings.format == "npy":
-                arrays.append(vectors)
-                continue
-            for (_, row), vector in zip(part, vectors.tolist(), strict=True):
-                file.write(json_line(row | {"vector": [round(value, DECIMALS) for value in vector]}))
-    if settings.format == "npy":
-        with new_file(out) as temporary, temporary.open("wb") as content:
-            np.save(content, torch.cat(arrays).numpy())
+    detected = Counter[str]()
+    parts = _encoded(settings, model, tokenizer, detected)
+    texts = (
+        _write_array(parts, out, model.config.hidden_size) if settings.format == "npy" else _write_objects(parts, out)
+    )
     told = {"texts": texts, "width": model.config.hidden_size}
     return told | ({"detected": dict(detected)} if detected else {})
+
+
+def _encoded(
+    settings: Embed, model: XmodModel, tokenizer: PreTrainedTokenizerFast, detected: Counter[str]
+) -> Iterator[tuple[list[Row], Tensor]]:
+    """Objects and their vectors, as many as are encoded together."""
+    column = settings.text_column
+    for part in filled(read_texts(settings.text, column), lambda row: len(row[1][column]) + 1, CHARACTERS):
+        rows = [row for _, row in part]
+        texts = [row[column] for row in rows]
+        known = [language_of(row, place, settings.language) for place, row in part]
+        languages = tell_languages(rows, known, texts, texts, model.languages, detected)
+        yield rows, encode(model, tokenizer, texts, languages, layer=settings.layer, special=settings.special)
+
+
+def _write_objects(parts: Iterable[tuple[list[Row], Tensor]], out: str | Path) -> int:
+    count = 0
+    with opened(out) as file:
+        for rows, vectors in parts:
+            for row, vector in zip(rows, vectors.tolist(), strict=True):
+                file.write(json_line(row | {"vector": [round(value, DECIMALS) for value in vector]}))
+            count += len(rows)
+    return count
+
+
+def _write_array(parts: Iterable[tuple[list[Row], Tensor]], out: str | Path, width: int) -> int:
+    with new_file(out) as temporary, temporary.open("wb") as file:
+        vectors = torch.cat([torch.zeros(0, width), *(found for _, found in parts)])
+        np.save(file, vectors.numpy())
+    return len(vectors)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import jinja2
-
+from ..pages import templates
 from ..settings import LinkFormat
+from ..texts import json_line
 from .links import Links
 
 TEMPLATE = "links.html.jinja"
@@ -32,18 +31,13 @@ def as_text(pairs: Iterable[Linked], form: LinkFormat, languages: tuple[str, str
         languages: of both sides.
     """
     if form == "html":
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader(__package__, "."), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
         tags = [language.replace("_", "-") for language in languages]
         title = f"Word links, {tags[0]} and {tags[1]}"
-        yield from environment.get_template(TEMPLATE).generate(title=title, languages=tags, pairs=pairs)
+        yield from templates(__package__).get_template(TEMPLATE).generate(title=title, languages=tags, pairs=pairs)
         return
     for pair in pairs:
         links = sorted(pair.links)
         if form == "pharaoh":
             yield " ".join(f"{i}-{j}" for i, j in links) + "\n"
         else:
-            row = {"source": list(pair.source), "target": list(pair.target), "links": links}
-            yield json.dumps(row, ensure_ascii=False) + "\n"
+            yield json_line({"source": list(pair.source), "target": list(pair.target), "links": links})

@@ -233,7 +233,7 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
         UserError: for files that cannot be read, or a language without an adapter.
     """
     model, tokenizer = load_encoder(settings.model)
-    sides = _sentences(settings.source), _sentences(settings.target)
+    sides = [list(dict.fromkeys(read_side(path))) for path in (settings.source, settings.target)]
     search = find_translations(model, tokenizer, sides, settings.languages, settings.score)
     there, back, score = search.found
     pairs = [
@@ -247,9 +247,13 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
     return {"source": len(sides[0]), "target": len(sides[1]), "pairs": len(pairs), "windowed": search.windowed}
 
 
-def _sentences(path: str) -> list[str]:
-    """Different sentences of a file, one a line; empty lines are left out, tabs become blanks."""
-    found = list(dict.fromkeys(" ".join(line.split()) for line in read_lines(path) if line.strip()))
+def read_side(path: str) -> list[str]:
+    """Sentences of a file, one a line; empty lines are left out, tabs become blanks.
+
+    Raises:
+        UserError: if the file cannot be read, or has no sentence.
+    """
+    found = [" ".join(line.split()) for line in read_lines(path) if line.strip()]
     if not found:
         raise UserError(f"{path}: expected a sentence a line, found empty lines")
     return found

@@ -7,7 +7,6 @@ data set has "question_id" and "topic" instead, from which :func:`tell_settings`
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from ..detection.choice import tell_languages
 from ..errors import UserError
 from ..files import new_file
 from ..settings import FinetuneStance, PredictStance
-from ..texts import LANGUAGE, batched, filled, language_of, read_objects, read_rows
+from ..texts import LANGUAGE, batched, filled, json_line, language_of, read_objects, read_rows
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import token_budget
 from ..xmod.inputs import IGNORED
@@ -269,5 +268,5 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
                 counts[stance] += 1
                 chances = {label: round(share, 4) for label, share in zip(labels, shares, strict=True)}
                 told = {"stance": stance, "probabilities": chances}
-                file.write(json.dumps(row | told, ensure_ascii=False) + "\n")
+                file.write(json_line(row | told))
     return {"comments": dict(counts), "cut": cut} | ({"detected": dict(detected)} if detected else {})
