@@ -269,6 +269,9 @@ class ModelModularise:
     --start.rm_CH '[fr_XX, it_IT]'; by default the one of the same language."""
     tokenizer: str | None = None
     """Folder or hub name of the tokenizer, where it is not with the checkpoint."""
+    layers: list[int] | None = None
+    """Numbers of the layers to keep, counted from 0, for a smaller model; by default all. The model then computes what
+    the checkpoint would without the others, and needs pretraining (--plan full) before it is good for anything."""
     adapter_reduction_factor: int = 2
     """How much narrower an adapter is than the states; X-MOD checkpoints keep their own."""
     seed: int = 1
@@ -279,6 +282,8 @@ class ModelModularise:
         _seed(self)
         _some(self, "languages")
         _at_least(self, adapter_reduction_factor=1)
+        if self.layers is not None and (not self.layers or self.layers != sorted(set(self.layers))):
+            raise UserError(f"layers: expected different numbers in rising order, found {self.layers}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ it computed without: the adapter adds zero, and the residual around it is the st
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
     set_seed(settings.seed)
     if config.model_type == XmodConfig.model_type:
         source: PreTrainedModel = load_model(XmodForMaskedLM, settings.source)
+        keep_layers(source, settings.layers)
         starts = _starts(settings, source.languages)
         model = with_languages(source, starts)
         has_head = True
@@ -79,13 +80,20 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
                 f"start: {settings.source} is a {config.model_type} model and has no adapters to start from"
             )
         source, has_head = _load_plain(settings.source)
+        keep_layers(source, settings.layers)
         starts = {}
         roles = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("pad", "bos", "eos")}
         model = modularise(source, settings.languages, settings.adapter_reduction_factor, roles, has_head=has_head)
     difference = largest_difference(source, model, starts, with_scores=has_head)
     if difference > TOLERANCE:
         raise RuntimeError(f"modularising changed the function: hidden states differ by {difference:.1e}")
-    record = {"step": "modularise", "source": Path(settings.source).name, "start": starts, "seed": settings.seed}
+    record = {
+        "step": "modularise",
+        "source": Path(settings.source).name,
+        "start": starts,
+        "layers": settings.layers,
+        "seed": settings.seed,
+    }
     save_checkpoint(out, model, tokenizer, [*(read_history(settings.source) or []), record])
     return {
         "parameters": model.num_parameters(),
@@ -93,6 +101,22 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
         "head": "kept" if has_head else "new: a state first scores the embeddings it resembles",
         "largest_difference": difference,
     }
+
+
+def keep_layers(model: PreTrainedModel, kept: Sequence[int] | None) -> None:
+    """Drop the other layers of an encoder, in place.
+
+    Raises:
+        UserError: for a layer that there is not.
+    """
+    if kept is None:
+        return
+    count = model.config.num_hidden_layers
+    if strange := [number for number in kept if not 0 <= number < count]:
+        raise UserError(f"layers: expected numbers from 0 to {count - 1}, found {strange[0]}")
+    encoder = model.base_model.encoder
+    encoder.layer = nn.ModuleList(encoder.layer[number] for number in kept)
+    model.config.num_hidden_layers = len(kept)
 
 
 def _origin(olds: list[str]) -> str:

@@ -239,3 +239,35 @@ def test_another_epsilon_is_a_difference(make: Callable) -> None:
             part.eps = 1e-7
     assert largest_difference(source, model) > 1e-9
     assert model.dtype == source.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "xmod"])
+def test_a_smaller_model_has_the_layers_that_are_kept(make: Callable, xmod: Path, tmp_path: Path, kind: str) -> None:
+    source = xmod if kind == "xmod" else make(kind, num_hidden_layers=3)
+    languages = load_model(XmodForMaskedLM, source).languages[:1] if kind == "xmod" else ["rm_CH"]
+    layers = [1] if kind == "xmod" else [0, 2]
+    modularise_model(ModelModularise(source=str(source), languages=languages, layers=layers), tmp_path / "small")
+    small = load_model(XmodForMaskedLM, tmp_path / "small")
+    whole = load_model(AutoModelForMaskedLM, source)
+    assert small.config.num_hidden_layers == len(small.roberta.encoder.layer) == len(layers)
+    for mine, number in zip(small.roberta.encoder.layer, layers, strict=True):
+        theirs = whole.base_model.encoder.layer[number]
+        assert torch.equal(mine.attention.self.query.weight, theirs.attention.self.query.weight)
+        assert torch.equal(mine.output.dense.weight, theirs.output.dense.weight)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [([0, 2], "layers: expected numbers from 0 to 1, found 2"), ([-1], "expected numbers from 0 to 1, found -1")],
+)
+def test_layers_that_there_are_not_are_named(make: Callable, tmp_path: Path, layers: list[int], message: str) -> None:
+    settings = ModelModularise(source=str(make("roberta")), languages=["rm_CH"], layers=layers)
+    with pytest.raises(UserError, match=message):
+        modularise_model(settings, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("layers", [[], [1, 0], [0, 0]])
+def test_layers_are_different_and_in_order(layers: list[int]) -> None:
+    with pytest.raises(UserError, match="layers: expected different numbers in rising order, found"):
+        ModelModularise(source="trunk", languages=["rm_CH"], layers=layers)
