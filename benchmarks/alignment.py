@@ -25,7 +25,7 @@ from torch import Tensor
 
 from swissxmod.tasks.links import Links
 from swissxmod.tasks.sentence_alignment import find_translations
-from swissxmod.tasks.word_alignment import Linking, layer_links, load_encoder, word_vectors
+from swissxmod.tasks.word_alignment import Linking, all_links, load_encoder, word_vectors
 from swissxmod.xmod.languages import resolve_language
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "alignment" / "de-rm"
@@ -89,11 +89,12 @@ class Reference:
 def our_links(folder: str, pairs: Pairs, languages: tuple[str, str]) -> list[Links]:
     """As ``align words`` does it, the model loaded anew."""
     model, tokenizer = load_encoder(folder)
+    linking = Linking()
     sides = [
-        word_vectors(model, tokenizer, [pair[side].split() for pair in pairs], name)
+        word_vectors(model, tokenizer, [pair[side].split() for pair in pairs], name, linking.layer)
         for side, name in enumerate(languages)
     ]
-    return list(layer_links((sides[0], sides[1]), Linking()))
+    return list(all_links((sides[0], sides[1]), linking))
 
 
 def words(folder: str, pairs: Pairs, languages: tuple[str, str], rounds: int) -> dict[str, Any]:

@@ -74,9 +74,12 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
         for start in range(0, len(lines), CHUNK):
             texts = [[line[side] for line in lines[start : start + CHUNK]] for side in (0, 1)]
             words = [[split(text) for text in side] for side in texts]
-            sides = [word_vectors(model, tokenizer, *side) for side in zip(words, settings.languages, strict=True)]
+            sides = [
+                word_vectors(model, tokenizer, side, language, linking.layer)
+                for side, language in zip(words, settings.languages, strict=True)
+            ]
             told["windowed"] += sum(side.windowed for side in sides)
-            for source, target, found in zip(*words, layer_links((sides[0], sides[1]), linking), strict=True):
+            for source, target, found in zip(*words, all_links((sides[0], sides[1]), linking), strict=True):
                 told["links"] += len(found)
                 yield Linked(source, target, found)
 
@@ -159,9 +162,10 @@ def _gold_line(line: str, place: str) -> Gold:
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Vectors of the words of each sentence, shape (layers + 1, words, hidden); 0 is the embeddings."""
+    """Vectors of the words of each sentence."""
 
     vectors: list[Tensor]
+    """Shape (words, hidden), or (layers + 1, words, hidden) for every layer; 0 is the embeddings."""
     windowed: int
     """Sentences longer than the model's positions, read in overlapping windows."""
     dropped: int
@@ -169,31 +173,38 @@ class WordVectors:
 
 
 def word_vectors(
-    model: XmodModel, tokenizer: PreTrainedTokenizerFast, sentences: Sequence[Sequence[str]], language: str
+    model: XmodModel,
+    tokenizer: PreTrainedTokenizerFast,
+    sentences: Sequence[Sequence[str]],
+    language: str,
+    layer: Layer | None = None,
 ) -> WordVectors:
-    """The mean of the states of each word's pieces, for every layer; zero for a word without a piece."""
+    """The mean of the states of each word's pieces, in one layer, in the mean of all, or by default in every layer."""
     cut = cut_words(tokenizer, sentences)
 
-    def all_layers(input_ids: Tensor, packed: PackedBatch) -> Tensor:
-        return torch.stack(model(input_ids, packed=packed, output_hidden_states=True).hidden_states, dim=1)
+    def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
+        if isinstance(layer, int):
+            return model(input_ids, packed=packed, layers=layer).last_hidden_state
+        every = torch.stack(model(input_ids, packed=packed, output_hidden_states=True).hidden_states, dim=1)
+        return every if layer is None else every.mean(dim=1)
 
     def words(number: int, states: Tensor) -> Tensor:
         return _word_means(states, cut[number], len(sentences[number]))
 
     ids = [pieces.ids for pieces in cut]
     return WordVectors(
-        run_pieces(model, tokenizer, ids, language, all_layers, words, title=f"encode {language}"),
+        run_pieces(model, tokenizer, ids, language, states, words, title=f"encode {language}"),
         windowed=count_windowed(model, ids),
         dropped=count_dropped(cut, sentences),
     )
 
 
 def _word_means(states: Tensor, pieces: Pieces, n_words: int) -> Tensor:
-    """(pieces, layers, hidden) to (layers, words, hidden)."""
+    """(pieces, hidden) to (words, hidden), or (pieces, layers, hidden) to (layers, words, hidden)."""
     index = torch.tensor(pieces.words, dtype=torch.long)
     sums = states.new_zeros(n_words, *states.shape[1:]).index_add(0, index, states)
     counts = torch.bincount(index, minlength=n_words).clamp(min=1)
-    return (sums / counts[:, None, None]).transpose(0, 1)
+    return (sums.movedim(0, -2) / counts[:, None]).contiguous()
 
 
 def choose_layer(vectors: Tensor, layer: Layer) -> Tensor:
@@ -213,13 +224,14 @@ def alignment_error_rate(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 1 - (hit_sure + hit_possible) / np.where(total > 0, total, 1), 0.0)
 
 
-def layer_links(sides: tuple[WordVectors, WordVectors], linking: Linking) -> Iterator[Links]:
-    """The links of each sentence pair."""
+def all_links(sides: tuple[WordVectors, WordVectors], linking: Linking) -> Iterator[Links]:
+    """The links of each sentence pair, from vectors of the layer that is chosen or of every layer."""
     layer, method, threshold = linking
-    for source, target in zip(sides[0].vectors, sides[1].vectors, strict=True):
-        yield find_links(choose_layer(source, layer), choose_layer(target, layer), method, threshold)
+    for pair in zip(sides[0].vectors, sides[1].vectors, strict=True):
+        source, target = (side if side.dim() == 2 else choose_layer(side, layer) for side in pair)
+        yield find_links(source, target, method, threshold)
 
 
 def count_links(sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], linking: Linking) -> np.ndarray:
     """:func:`alignment_counts` of each sentence pair, shape (pairs, 4)."""
-    return np.array([alignment_counts(f, g) for f, g in zip(layer_links(sides, linking), gold, strict=True)])
+    return np.array([alignment_counts(f, g) for f, g in zip(all_links(sides, linking), gold, strict=True)])

@@ -77,9 +77,7 @@ def encode(
     encoder = model.base_model
 
     def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
-        if layer in (-1, count - 1):
-            return encoder(input_ids, packed=packed).last_hidden_state.float()
-        return encoder(input_ids, packed=packed, output_hidden_states=True).hidden_states[layer].float()
+        return encoder(input_ids, packed=packed, layers=layer % count).last_hidden_state.float()
 
     def pool(_: int, rows: Tensor) -> Tensor:
         return rows if pooling == "none" else rows.sum(dim=0) / max(1, len(rows))

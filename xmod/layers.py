@@ -177,24 +177,27 @@ class Encoder(nn.Module):
         if config.pre_norm:
             self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, states: Tensor, batch: PackedBatch, keep_all: bool = False) -> tuple[Tensor, list[Tensor]]:
-        """Run all layers.
+    def forward(
+        self, states: Tensor, batch: PackedBatch, keep_all: bool = False, layers: int | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run all layers, or the first of them.
 
         Args:
             states: shape (n, hidden).
             batch: where the tokens belong.
             keep_all: also return the input of every layer.
+            layers: how many to run; all by default.
 
         Returns:
             The last states, (n, hidden), and with ``keep_all`` the embeddings and the states after each layer (as in
-            ``transformers``, the last of them normalised if the model is ``pre_norm``), else an empty list.
+            ``transformers``, the last of all normalised if the model is ``pre_norm``), else an empty list.
         """
         kept = []
-        for layer in self.layer:
+        for layer in self.layer[:layers]:
             if keep_all:
                 kept.append(states)
             states = layer(states, batch)
-        if self.pre_norm:
+        if self.pre_norm and layers in (None, len(self.layer)):
             states = self.LayerNorm(states)
         if keep_all:
             kept.append(states)

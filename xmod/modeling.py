@@ -114,6 +114,7 @@ class XmodModel(XmodPreTrainedModel):
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         packed: PackedBatch | None = None,
+        layers: int | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> BaseModelOutputWithPooling | tuple[Tensor, ...]:
@@ -130,6 +131,7 @@ class XmodModel(XmodPreTrainedModel):
             packed: says that the inputs are n tokens without padding, of shape (n,) instead of (batch, sequence), and
                 where they belong (see :func:`~swissxmod.xmod.packing.pack_rows`); there is no mask and no ``lang_ids``
                 then, and what is said of each token comes back packed too: (n, hidden).
+            layers: run only the first so many; ``last_hidden_state`` is then what ``hidden_states[layers]`` would be.
             output_hidden_states: also return the embeddings and the states after every layer.
             return_dict: false for a plain tuple.
 
@@ -148,7 +150,7 @@ class XmodModel(XmodPreTrainedModel):
         )
         states = self.embeddings(words, inputs.position_ids, inputs.token_type_ids)
         keep_all = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        states, kept = self.encoder(states, inputs.batch, keep_all=bool(keep_all))
+        states, kept = self.encoder(states, inputs.batch, bool(keep_all), layers)
         output = BaseModelOutputWithPooling(
             last_hidden_state=inputs.restore(states),
             pooler_output=None if self.pooler is None else self.pooler(states[inputs.batch.firsts]),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swissxmod import AlignWords, UserError, align_words
+from swissxmod.settings import Layer
 from swissxmod.tasks.word_alignment import (
     Gold,
     Linking,
@@ -54,6 +55,16 @@ def test_words_are_the_mean_of_their_pieces(model_folder: Path) -> None:
     assert len(places) > 1
     expected = output.hidden_states[1][0, places].mean(dim=0)
     torch.testing.assert_close(choose_layer(vectors, 1)[0], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, "mean"])
+def test_one_layer_is_that_of_all(model_folder: Path, layer: Layer) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    sentences = [["vischnanca", "punt"], [], ["la", "regenza", "ha"]]
+    every = word_vectors(model, tokenizer, sentences, "rm").vectors
+    one = word_vectors(model, tokenizer, sentences, "rm", layer).vectors
+    for vectors, expected in zip(one, every, strict=True):
+        torch.testing.assert_close(vectors, choose_layer(expected, layer), atol=1e-6, rtol=0)
 
 
 def test_a_tuned_model_says_how_unless_asked_otherwise(model_folder: Path, tmp_path: Path) -> None:

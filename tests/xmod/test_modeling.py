@@ -143,6 +143,17 @@ def test_languages_may_change_within_a_sentence_in_any_order(order: tuple[int, .
     assert_same_gradients(theirs, ours)
 
 
+@pytest.mark.parametrize("pre_norm", [False, True])
+def test_the_first_layers_give_their_states(pre_norm: bool) -> None:
+    _, model = pair("XmodModel", config(pre_norm=pre_norm, num_hidden_layers=3))
+    ids, mask = batch([17, 1, 5, 9])
+    inputs = {"attention_mask": mask, "lang_ids": torch.tensor([2, 0, 3, 0])}
+    with torch.no_grad():
+        every = model(ids, **inputs, output_hidden_states=True).hidden_states
+        for layers, expected in enumerate(every):
+            assert torch.equal(model(ids, **inputs, layers=layers).last_hidden_state, expected)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_packed_batch_gives_what_the_padded_one_gives(name: str) -> None:
     _, model = pair(name, config())
