@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         FinetuneNer,
         FinetuneStance,
         ModelCard,
+        ModelCompress,
         ModelInfo,
         ModelInit,
         ModelModularise,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from .tokenizer.training import train_vocabulary
     from .xmod.adapter_files import export_language, import_language
     from .xmod.checkpoints import load, load_model, load_with_tokenizer
+    from .xmod.compression import compress_model
     from .xmod.encoding import encode
     from .xmod.info import model_info
     from .xmod.initialise import init_model
@@ -101,9 +103,9 @@ _HOMES = {
     "settings": [
         "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "DetectorTrain", "Embed",
         "EvalAlignment", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "FinetuneAlignment", "FinetuneNer",
-        "FinetuneStance", "ModelCard", "ModelInfo", "ModelInit", "ModelModularise", "PredictFill", "PredictLanguage",
-        "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport", "VocabTrain",
-        "VocabTransplant",
+        "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit", "ModelModularise", "PredictFill",
+        "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport",
+        "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],
@@ -122,6 +124,7 @@ _HOMES = {
     "tokenizer.training": ["train_vocabulary"],
     "xmod.adapter_files": ["export_language", "import_language"],
     "xmod.checkpoints": ["load", "load_model", "load_with_tokenizer"],
+    "xmod.compression": ["compress_model"],
     "xmod.encoding": ["encode"],
     "xmod.modeling": [
         "XmodForMaskedLM", "XmodForQuestionAnswering", "XmodForSequenceClassification", "XmodForTokenClassification",

@@ -233,6 +233,17 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class ModelCompress:
+    """Write a model in a quarter of the space, its matrices as 8-bit integers; it computes in float32 as ever.
+
+    Example: swissxmod model compress --model ner --out ner-int8
+    """
+
+    model: str
+    """Model folder or hub name."""
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Write the card of a model folder with its scores, as the hub shows it.
 

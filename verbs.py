@@ -46,6 +46,7 @@ VERBS = {
     "model info": Verb(s.ModelInfo, "xmod.info:model_info", writes=False),
     "model card": Verb(s.ModelCard, "eval.card:write_card", file="README.md"),
     "model modularise": Verb(s.ModelModularise, "xmod.modularise:modularise_model"),
+    "model compress": Verb(s.ModelCompress, "xmod.compression:compress_model"),
     "adapter export": Verb(s.AdapterExport, "xmod.adapter_files:export_language"),
     "adapter import": Verb(s.AdapterImport, "xmod.adapter_files:import_language"),
     "pretrain": Verb(s.Pretrain, "xmod.pretraining.run:pretrain"),

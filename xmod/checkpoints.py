@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
 
 from ..errors import UserError, first_line
 from ..files import CURVE, content_hash, existing_folder, free_space, new_folder, read_json, write_json
 from ..processes import local_rank
 from ..tokenizer.folders import is_hub_name, load_tokenizer, named
+from .int8 import is_int8, read_int8, write_int8
 from .modeling import (
     XmodForMaskedLM,
     XmodForQuestionAnswering,
@@ -42,6 +44,7 @@ CLASSES: dict[str, type[XmodPreTrainedModel]] = {
         XmodForQuestionAnswering,
     )
 }
+_POOLER = "pooler."
 _HASHED = {"config.json", "tokenizer.json"}
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 History = list[dict[str, Any]]
@@ -64,8 +67,13 @@ def load_partly(
     """
     _check_config(source)
     try:
+        if is_int8(source):
+            config, kwargs = model_class.config_class.from_pretrained(source, return_unused_kwargs=True, **kwargs)
+            kwargs |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_int8(source)}
         model, info = model_class.from_pretrained(
-            source, output_loading_info=True, ignore_mismatched_sizes=True, **({"dtype": torch.float32} | kwargs)
+            **({"pretrained_model_name_or_path": source, "dtype": torch.float32} | kwargs),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
     except Exception as error:  # a config or weights can be wrong in more ways than the libraries have classes for
         raise UserError(f"{named(source)}: cannot be loaded as {model_class.__name__}: {first_line(error)}") from error
@@ -90,13 +98,16 @@ def load_model(
         UserError: also if other weights are missing.
     """
     model, missing = load_partly(model_class, source, **kwargs)
-    lost = [key for key in missing if not key.startswith(tuple(new_parts))]
-    if lost:
+    _refuse_lost(model_class, source, missing, new_parts)
+    return model
+
+
+def _refuse_lost(model_class: type, source: str | Path, missing: Sequence[str], new_parts: Sequence[str]) -> None:
+    if lost := [key for key in missing if not key.startswith(tuple(new_parts))]:
         raise UserError(
             f"{source}: {len(lost)} weights of {model_class.__name__} are missing, such as {lost[0]!r}: "
             "not a checkpoint of this kind, or an incomplete one"
         )
-    return model
 
 
 def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrainedModel:
@@ -124,7 +135,14 @@ def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrain
             f"{source}: there is no class for its head, {architecture} (have: {', '.join(CLASSES)}); "
             "load_model(XmodModel, ...) loads the encoder alone"
         )
-    return load_model(CLASSES[architecture], source, dtype=dtype).eval()
+    kind = CLASSES[architecture]
+    if kind is not XmodModel:
+        return load_model(kind, source, dtype=dtype).eval()
+    encoder, missing = load_partly(XmodModel, source, dtype=dtype)
+    _refuse_lost(XmodModel, source, missing, (_POOLER,))
+    if missing:
+        encoder.pooler = None  # as in the checkpoint, not one with random weights
+    return encoder.eval()
 
 
 def load_with_tokenizer(
@@ -211,6 +229,8 @@ def save_checkpoint(
     history: History,
     curve: list[dict[str, float]] | None = None,
     extras: Mapping[str, Callable[[Path], object]] | None = None,
+    *,
+    int8: bool = False,
 ) -> None:
     """Write a model folder, with the learning curve of a trained model, whole or not at all.
 
@@ -221,6 +241,7 @@ def save_checkpoint(
         history: the steps that made it.
         curve: what its training logged.
         extras: what writes each further file or folder, by name.
+        int8: write the weights in a quarter of the space, see :mod:`int8`.
 
     Raises:
         UserError: if ``out`` is a file or a folder that is not empty.
@@ -228,7 +249,12 @@ def save_checkpoint(
     """
     with new_folder(out) as folder:
         try:
-            model.save_pretrained(folder)
+            if int8:
+                model.config.architectures = [type(model).__name__]
+                model.config.save_pretrained(folder)
+                write_int8(folder, _own_weights(model))
+            else:
+                model.save_pretrained(folder)
         except SafetensorError as error:
             raise OSError(f"{out}: cannot be written ({first_line(error)}; {free_space(Path(out))})") from error
         tokenizer.save_pretrained(folder)
@@ -237,6 +263,12 @@ def save_checkpoint(
             write_json(folder / CURVE, curve)
         for name, write in (extras or {}).items():
             write(folder / name)
+
+
+def _own_weights(model: XmodPreTrainedModel) -> dict[str, Tensor]:
+    """The weights without those that are tied to others."""
+    tied = model.all_tied_weights_keys
+    return {name: value for name, value in model.state_dict().items() if name not in tied}
 
 
 def model_hash(source: str | Path) -> str:

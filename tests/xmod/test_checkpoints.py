@@ -9,7 +9,15 @@ import torch
 import transformers
 
 import swissxmod
-from swissxmod import UserError, XmodForMaskedLM, XmodForTokenClassification, load, load_model, load_with_tokenizer
+from swissxmod import (
+    UserError,
+    XmodForMaskedLM,
+    XmodForTokenClassification,
+    XmodModel,
+    load,
+    load_model,
+    load_with_tokenizer,
+)
 from swissxmod.files import new_folder, read_json, write_json
 from swissxmod.tokenizer.folders import is_hub_name
 from swissxmod.xmod.checkpoints import CLASSES, languages_seen
@@ -133,3 +141,12 @@ def test_languages_are_told_in_order_and_once() -> None:
         {"step": "pretrain", "languages": ["rm_CH", "it_CH"]},
     ]
     assert languages_seen(history, "pretrain") == ["de_CH", "rm_CH", "it_CH"]
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_an_encoder_loads_with_and_without_a_pooler(folder: Path, tmp_path: Path, pooled: bool) -> None:
+    encoder = XmodModel(load(folder).config, add_pooling_layer=pooled)
+    encoder.save_pretrained(tmp_path / "encoder")
+    found = load(tmp_path / "encoder")
+    assert isinstance(found, XmodModel)
+    assert found.state_dict().keys() == encoder.state_dict().keys()
