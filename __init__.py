@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .app.serve import serve_app
     from .detection.detector import Detected, LanguageDetector
     from .detection.predict import predict_language
     from .detection.scores import evaluate_detector
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         AlignDocuments,
         AlignSentences,
         AlignWords,
+        App,
         DetectorTrain,
         Embed,
         EvalAlignment,
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from .xmod.vocabulary import transplant_vocabulary
 
 _HOMES = {
+    "app.serve": ["serve_app"],
     "detection.detector": ["Detected", "LanguageDetector"],
     "detection.predict": ["predict_language"],
     "detection.scores": ["evaluate_detector"],
@@ -101,11 +104,11 @@ _HOMES = {
     "eval.stance": ["evaluate_stance"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "DetectorTrain", "Embed",
-        "EvalAlignment", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "FinetuneAlignment", "FinetuneNer",
-        "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit", "ModelModularise", "PredictFill",
-        "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport",
-        "VocabTrain", "VocabTransplant",
+        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "App", "DetectorTrain",
+        "Embed", "EvalAlignment", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "FinetuneAlignment",
+        "FinetuneNer", "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit", "ModelModularise",
+        "PredictFill", "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport",
+        "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],

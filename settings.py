@@ -37,6 +37,7 @@ PATHS = frozenset(
 Precision = Literal["auto", "float32", "bfloat16"]
 LARGEST_BEAD = 16
 """Sentences that may be aligned together: every one more is another encoding of the whole text."""
+LAST_PORT = 65_535
 Normalisation = Literal["nfc", "nfkc"]
 Rule = Literal["mean", "focus", "random"]
 Packing = Literal["full", "sentences", "documents"]
@@ -979,6 +980,31 @@ class AlignDocuments(TwoLanguages):
         _at_least(self, largest=2, skip=0)
         if self.largest > LARGEST_BEAD:
             raise UserError(f"largest: expected at most {LARGEST_BEAD}, found {self.largest}")
+
+
+@dataclass(frozen=True)
+class App:
+    """Show names in a text and word links of two on a page of this computer, until Ctrl-C.
+
+    Example: swissxmod app --model ner --aligner aligner
+    """
+
+    model: str
+    """Folder of a fine-tuned tagger, or a hub name."""
+    aligner: str | None = None
+    """Folder or hub name of the encoder that links words; by default the tagger's own."""
+    port: int = 0
+    """Port of 127.0.0.1, which no other computer reaches; 0 is any that is free."""
+    limit: int = 20_000
+    """Most characters to read at once, of two texts together."""
+    open_browser: bool = False
+    """Whether to open the page in the browser."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _at_least(self, port=0, limit=1)
+        if self.port > LAST_PORT:
+            raise UserError(f"port: expected at most {LAST_PORT}, found {self.port}")
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ VERBS = {
     "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
     "align sentences": Verb(s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv"),
     "align documents": Verb(s.AlignDocuments, "tasks.document_alignment:align_documents", file="pairs.tsv"),
+    "app": Verb(s.App, "app.serve:serve_app", writes=False),
     "report": Verb(s.Report, "eval.report:write_report", file="report.html"),
 }
 

@@ -120,17 +120,7 @@ class Tagger:
         Raises:
             UserError: if the model's languages are none that can be detected.
         """
-        spans = [
-            (number, line[0][0], line[-1][1])
-            for number, text in enumerate(texts)
-            for line in split_words(text, wrapped=wrapped)
-        ]
-        lines = [texts[number][start:end] for number, start, end in spans]
-        chosen = LanguageChoice(self.model.languages).choose(lines, texts, [number for number, _, _ in spans])
-        found: list[list[Passage]] = [[] for _ in texts]
-        for (number, start, end), choice in zip(spans, chosen, strict=True):
-            found[number].append(Passage(start, end, *choice))
-        return found
+        return detect_passages(self.model.languages, texts, wrapped=wrapped)
 
     def _of_each(
         self,
@@ -160,6 +150,21 @@ class Tagger:
         """Each text with its names, a thousand texts at a time, so that memory does not grow with their number."""
         for chunk in batched(texts, CHUNK):
             yield from zip(chunk, self(chunk, language, wrapped=wrapped), strict=True)
+
+
+def detect_passages(adapters: Sequence[str], texts: Sequence[str], *, wrapped: bool = False) -> list[list[Passage]]:
+    """:meth:`Tagger.detect`, for a model with these adapters."""
+    spans = [
+        (number, line[0][0], line[-1][1])
+        for number, text in enumerate(texts)
+        for line in split_words(text, wrapped=wrapped)
+    ]
+    lines = [texts[number][start:end] for number, start, end in spans]
+    chosen = LanguageChoice(adapters).choose(lines, texts, [number for number, _, _ in spans])
+    found: list[list[Passage]] = [[] for _ in texts]
+    for (number, start, end), choice in zip(spans, chosen, strict=True):
+        found[number].append(Passage(start, end, *choice))
+    return found
 
 
 def _languages(spoken: Spoken, count: int, place: str) -> list[str]:

@@ -176,10 +176,18 @@ def word_vectors(
     model: XmodModel,
     tokenizer: PreTrainedTokenizerFast,
     sentences: Sequence[Sequence[str]],
-    language: str,
+    language: str | Sequence[str],
     layer: Layer | None = None,
 ) -> WordVectors:
-    """The mean of the states of each word's pieces, in one layer, in the mean of all, or by default in every layer."""
+    """The mean of the states of each word's pieces; zero for a word without a piece.
+
+    Args:
+        model: the encoder.
+        tokenizer: of the model.
+        sentences: words of each.
+        language: of all sentences, or one for each.
+        layer: whose states, or "mean" of all; by default every layer apart.
+    """
     cut = cut_words(tokenizer, sentences)
 
     def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
@@ -193,7 +201,7 @@ def word_vectors(
 
     ids = [pieces.ids for pieces in cut]
     return WordVectors(
-        run_pieces(model, tokenizer, ids, language, states, words, title=f"encode {language}"),
+        run_pieces(model, tokenizer, ids, language, states, words, title="encode"),
         windowed=count_windowed(model, ids),
         dropped=count_dropped(cut, sentences),
     )

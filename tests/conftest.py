@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import settings
 from transformers import PreTrainedTokenizerFast
 
-from swissxmod import ModelInit, VocabTrain, init_model, load_tokenizer, train_vocabulary
+from swissxmod import FinetuneNer, ModelInit, VocabTrain, finetune_ner, init_model, load_tokenizer, train_vocabulary
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("any machine", deadline=None)
@@ -54,6 +60,36 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, vocab: Path) -> Path:
     )
     init_model(settings, out)
     return out
+
+
+@pytest.fixture(scope="session")
+def small_tagger(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a German tagger that knows the sentences it is given by heart, in CoNLL's form."""
+
+    def make(sentences: str) -> Path:
+        folder = tmp_path_factory.mktemp("small")
+        (folder / "de.conll").write_text(sentences)
+        settings = FinetuneNer(
+            model=str(model_folder), train={"de": str(folder / "de.conll")}, epochs=30, learning_rate=1e-2,
+            freeze=False, precision="float32", dropout=0.0,
+        )  # fmt: skip
+        finetune_ner(settings, folder / "ner")
+        return folder / "ner"
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; the test is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pages are tested with playwright (pip)")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("pages are tested in Chromium, which is not installed")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=program)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(autouse=True)
