@@ -25,6 +25,8 @@ STANDARD = "-"
 """Stands for standard input or output where a file could be named."""
 RESULTS = "results.jsonl"
 """An evaluation's records."""
+EXAMPLES = "examples.jsonl"
+"""Beside the records of a tagger, sentences that it got wrong."""
 
 
 def existing_file(path: str | Path) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import jinja2
 
 
-def templates(package: str) -> jinja2.Environment:
-    """The templates beside the modules of a package; what they show is escaped, and nothing is left out in silence."""
+def templates(*packages: str) -> jinja2.Environment:
+    """The templates beside the modules of packages; what they show is escaped, and nothing is left out in silence."""
     return jinja2.Environment(
-        loader=jinja2.PackageLoader(package, "."),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, ".") for package in packages]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -20,8 +20,8 @@ from typing import Any
 import yaml
 
 from .errors import UserError, nearest
-from .files import CURVE, RESULTS, existing_file, fingerprint, publish_folder, read_json, write_json
-from .settings import PATHS, Report
+from .files import CURVE, EXAMPLES, RESULTS, existing_file, fingerprint, publish_folder, read_json, write_json
+from .settings import PATHS, AlignWords, Report
 from .texts import HUB, as_list
 from .verbs import VERBS, Verb, make_settings
 
@@ -227,10 +227,16 @@ def _finish(recipe: Mapping[str, Any], stages: Sequence[Stage], out: Path, comma
         title=str(recipe.get("title", recipe.get("name", "swissxmod report"))),
         notes=list(recipe.get("notes", [])),
         curves={name: str(folder) for name, folder in folders.items() if (folder / CURVE).is_file()},
+        examples=[str(folder / EXAMPLES) for folder in folders.values() if (folder / EXAMPLES).is_file()],
+        links={stage.name: str(folders[stage.name] / str(stage.call.file)) for stage in stages if _has_links(stage)},
         command=shlex.join(command),
     )
     VERBS["report"](settings, out / "report.html")
     return Outcome(folders, out / RESULTS, out / "report.html")
+
+
+def _has_links(stage: Stage) -> bool:
+    return isinstance(stage.settings, AlignWords) and stage.settings.format == "jsonl"
 
 
 def _as_flags(overrides: Sequence[str]) -> list[str]:

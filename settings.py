@@ -20,7 +20,9 @@ PATHS = frozenset(
         "data",
         "detector",
         "dev",
+        "examples",
         "gold",
+        "links",
         "model",
         "parallel",
         "results",
@@ -1022,6 +1024,10 @@ class Report:
     """Sentences to print under the heading, such as the limits of the data."""
     curves: dict[str, str] = field(default_factory=dict)
     """Learning curves to draw: a name and a model folder or training.json each."""
+    examples: list[str] = field(default_factory=list)
+    """Files of sentences that a tagger got wrong (examples.jsonl of eval ner), to show some of them."""
+    links: dict[str, str] = field(default_factory=dict)
+    """Word links to draw: a name and a file of align words --format jsonl each."""
     command: str = ""
     """The command that makes these results again."""
     format: ReportFormat = "html"

@@ -106,6 +106,7 @@ def layer_chart(series: Sequence[Mapping[int, float]], *, name: str) -> str:
             best = min(scores, key=scores.__getitem__)
             axes.plot([best], [scores[best]], color=_SERIES[colour], marker="o", ms=9, mfc="none", mew=1.4)
         axes.set_xticks(sorted({layer for scores in series for layer in scores}))
+        axes.margins(y=0.1)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("layer (0 is the embeddings)")
         axes.set_ylabel("AER")

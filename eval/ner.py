@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import RESULTS, new_folder, refuse_used_folder
+from ..files import EXAMPLES, RESULTS, new_folder, refuse_used_folder
 from ..settings import EvalNer
 from ..tasks.conll import drop_lower_case, entity_types
 from ..tasks.hipe_scores import FUZZY, STRICT, hipe_counts, macro_by_document
@@ -24,21 +24,26 @@ from ..tasks.sentences import TaggedSentence
 from ..xmod.checkpoints import load_with_tokenizer, of_each_seed
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
+from .examples import Example, only_types, sample, write_examples
 from .intervals import bootstrap_interval, paired_difference
 from .provenance import known_history, provenance
 from .records import Record, percent, write_records
+
+TagPair = tuple[list[str], list[str]]
+"""Gold and predicted IOB2 tags of a sentence, as they are counted."""
 
 
 def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
     """Measure a tagger in every language given, each with its own adapter, and write the records.
 
-    The score is strict micro F1 (CoNLL-2003, ``seqeval``); the details have precision, recall and F1 of each type, and
-    the scores of the HIPE shared tasks. An adapter tried in the place of a language's own gets a record of its own,
+    The score is strict micro F1 (CoNLL-2003, ``seqeval``); the details have precision, recall and F1, each also of
+    every type, and the scores of the HIPE shared tasks. Some sentences with mistakes are kept beside the records, as
+    :mod:`.examples` draws them. An adapter tried in the place of a language's own gets a record of its own,
     with what it adds to the score on the same documents, the 95% interval of that, and its p-value.
 
     Args:
         settings: the model and the data.
-        out: folder to make, with ``results.jsonl``.
+        out: folder to make, with ``results.jsonl`` and ``examples.jsonl``.
 
     Returns:
         F1 in percent, its interval, fuzzy F1, and whether it is zero-shot, for each language; of an adapter tried in
@@ -50,9 +55,11 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
             types that the model does not know, or a language or adapter that it does not have.
     """
     refuse_used_folder(out)
-    records = [record for model in of_each_seed(settings.model) for record in _measured(model, settings)]
+    measured = [result for model in of_each_seed(settings.model) for result in _measured(model, settings)]
+    records = [record for record, _ in measured]
     with new_folder(out) as folder:
         write_records(folder / RESULTS, records)
+        write_examples(folder / EXAMPLES, (example for _, examples in measured for example in examples))
     groups: dict[str, list[Record]] = {}
     for record in records:
         name = f"{record.language} by {record.adapter}" if record.by_other_adapter else record.language
@@ -60,7 +67,8 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
     return {name: _summary(group) for name, group in groups.items()}
 
 
-def _measured(source: str, settings: EvalNer) -> Iterator[Record]:
+def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Record, list[Example]]]:
+    """Each record, and what to keep of the mistakes that language's own adapter makes."""
     history = known_history(source, "swissxmod finetune ner")
     model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source)
     paths = by_adapter(settings.data, model.languages)
@@ -79,8 +87,9 @@ def _measured(source: str, settings: EvalNer) -> Iterator[Record]:
         for adapter in (language, *others.get(language, [])):
             start = perf_counter()
             tagging = tag_sentences(model, tokenizer, [sentence.read for sentence in sentences], adapter)
-            counts = _count(sentences, tagging, scored, settings.skip_lower_case)
-            yield Record(
+            counted = _counted_tags(sentences, tagging, settings.skip_lower_case)
+            counts = _count(sentences, counted, scored)
+            record = Record(
                 task="ner",
                 dataset=settings.dataset,
                 split=settings.split,
@@ -95,7 +104,24 @@ def _measured(source: str, settings: EvalNer) -> Iterator[Record]:
                 details=_details(counts, scored, settings.seed) | _difference(counts, own, settings.seed),
                 provenance=provenance(source, [path], history, STEP, settings.seed, perf_counter() - start),
             )
+            yield record, [] if own else _wrong_sentences(record, sentences, counted, scored)
             own = own or counts
+
+
+def _wrong_sentences(
+    record: Record, sentences: Sequence[TaggedSentence], tags: Sequence[TagPair], scored: Sequence[str]
+) -> list[Example]:
+    pairs = [(only_types(gold, scored), only_types(predicted, scored)) for gold, predicted in tags]
+    about = {
+        "model_hash": record.provenance.model_hash,
+        "dataset": record.dataset,
+        "split": record.split,
+        "language": record.language,
+    }
+    return [
+        Example(**about, words=list(sentences[number].words), gold=pairs[number][0], predicted=pairs[number][1])
+        for number in sample(pairs, record.provenance.seed)
+    ]
 
 
 def _other_adapters(settings: EvalNer, data: Mapping[str, str], adapters: Sequence[str]) -> dict[str, list[str]]:
@@ -117,13 +143,23 @@ class _Counts:
     """Types of the gold standard."""
 
 
-def _count(
-    sentences: Sequence[TaggedSentence], tagging: Tagging, scored: Sequence[str], skip_lower_case: Sequence[str]
-) -> _Counts:
+def _counted_tags(
+    sentences: Sequence[TaggedSentence], tagging: Tagging, skip_lower_case: Sequence[str]
+) -> list[TagPair]:
+    return [
+        (
+            drop_lower_case(sentence.words, sentence.tags, skip_lower_case),
+            drop_lower_case(sentence.words, tags, skip_lower_case),
+        )
+        for sentence, tags in zip(sentences, tagging.tags, strict=True)
+    ]
+
+
+def _count(sentences: Sequence[TaggedSentence], tags: Sequence[TagPair], scored: Sequence[str]) -> _Counts:
     documents: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for sentence, tags in zip(sentences, tagging.tags, strict=True):
-        for whole, part in zip(documents[sentence.document], (sentence.tags, tags), strict=True):
-            whole += drop_lower_case(sentence.words, part, skip_lower_case)
+    for sentence, sides in zip(sentences, tags, strict=True):
+        for whole, part in zip(documents[sentence.document], sides, strict=True):
+            whole += part
     gold, predicted = zip(*documents.values(), strict=True)
     types = [kind for kind in entity_types(sentences) if kind in scored]
     return _Counts(entity_counts(gold, predicted, scored), hipe_counts(gold, predicted, types), types)
@@ -150,7 +186,11 @@ def _details(counts: _Counts, scored: Sequence[str], seed: int) -> dict[str, flo
     shares = {
         "precision": precision(total),
         "recall": recall(total),
-        **{f"f1 {kind}": value for kind, value in zip(scored, f1(by_type), strict=True)},
+        **{
+            f"{name} {kind}": value
+            for name, share in (("f1", f1), ("precision", precision), ("recall", recall))
+            for kind, value in zip(scored, share(by_type), strict=True)
+        },
         "fuzzy f1": f1(fuzzy.sum(axis=0)),
         "fuzzy low": low,
         "fuzzy high": high,

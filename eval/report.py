@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,27 @@ from ..errors import UserError
 from ..files import write_text
 from ..pages import templates
 from ..settings import Report
+from ..tasks import __name__ as tasks_package
+from ..tasks.link_files import LinkedLine, read_linked
 from ..texts import as_list
 from . import charts, wording
 from .charts import Point
+from .examples import KINDS, Example, Kind, Segment, read_examples, segments
+from .published import Beside, beside
 from .records import Record, read_records
 from .tables import as_csv, matrix_table, scores_table
 from .transfer import Matrix, matrices
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE = "page/report.html.jinja"
+SCRIPT = "page/script.js"
 _LAYER = re.compile(r"layer (\d+)")
 _ZERO_SHOT = {True: "yes", False: "no", None: ""}
+_SENTENCES = 4
+"""Sentences to show of each kind of mistake."""
+_PICTURES = 3
+"""Sentence pairs to draw of each file of links."""
+_WORDS = range(3, 15)
+"""How many words the sides of such a pair best have, to fit a screen."""
 
 
 def write_report(settings: Report, out: str | Path) -> dict[str, Any]:
@@ -36,18 +49,18 @@ def write_report(settings: Report, out: str | Path) -> dict[str, Any]:
         number of records in the report, and its path.
 
     Raises:
-        UserError: for results or learning curves that are missing, empty or not valid.
+        UserError: for results, learning curves, examples or links that are missing, empty or not valid, or examples
+            of a tagger that has no record.
     """
     paths = as_list(settings.results)
     told = [record for path in paths for record in read_records(path)]
     if not told:
         raise UserError(f"{', '.join(paths)}: no result records")
     records = different(told)
-    curves = {name: charts.read_curve(path) for name, path in settings.curves.items()}
+    page = build_page(settings, records, repeated=len(told) - len(records))
     if settings.format == "csv":
         write_text(out, as_csv(records))
     else:
-        page = build_page(settings, records, curves, repeated=len(told) - len(records))
         write_text(out, render(page) if settings.format == "html" else as_markdown(page))
     return {"records": len(records), "report": str(out)}
 
@@ -132,6 +145,13 @@ class Group:
         keys = dict.fromkeys(key for record in self.records for key in record.details)
         return [key.removeprefix("f1 ") for key in keys if key.startswith("f1 ")]
 
+    @staticmethod
+    def type_scores(record: Record, kind: str) -> dict[str, float]:
+        """F1, precision and recall of a type, those that the record tells."""
+        names = {"F1": "f1", "P": "precision", "R": "recall"}
+        found = {shown: record.details.get(f"{name} {kind}") for shown, name in names.items()}
+        return {shown: value for shown, value in found.items() if value is not None}
+
     @property
     def layered(self) -> list[Record]:
         """Records with an AER for each layer."""
@@ -175,6 +195,23 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Mistaken:
+    """Sentences that a tagger got wrong."""
+
+    record: Record
+    """What it reaches on the same data."""
+    kinds: dict[Kind, list[list[Segment]]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Sentence pairs with their links."""
+
+    name: str
+    pairs: list[LinkedLine]
+
+
+@dataclass(frozen=True)
 class Page:
     """All that the template shows."""
 
@@ -188,15 +225,50 @@ class Page:
     stance: Group | None
     alignment: list[Group]
     retrieval: Group | None
+    mistaken: list[Mistaken]
+    pictures: list[Picture]
+    published: list[Beside]
     curves: list[Curve]
     limits: list[str]
     repeated: int
     """Results that were told more than once."""
     can_draw: bool
 
+    @property
+    def sections(self) -> dict[str, str]:
+        """The headings of the page by their ids, for the list of contents."""
+        found = {
+            f"transfer-{matrix.task}": f"Transfer: {wording.TASKS[matrix.task].lower()}" for matrix in self.matrices
+        }
+        parts = [
+            ("names", "Finding names", self.ner),
+            ("mistakes", "Mistakes", self.mistaken),
+            ("words", "Aligning words", self.alignment),
+            ("pictures", "Word links", self.pictures),
+            ("stance", "For or against", self.stance),
+            ("translations", "Finding translations", self.retrieval),
+            ("published", "Beside published scores", self.published),
+            ("training", "What the models were trained on", True),
+            ("reading", "What the models could not read at once", True),
+            ("curves", "Learning curves", self.curves),
+            ("limits", "What this does not show", True),
+            ("provenance", "Where the numbers come from", True),
+        ]
+        return found | {key: title for key, title, there in parts if there}
 
-def build_page(settings: Report, records: list[Record], curves: dict[str, list[Point]], *, repeated: int = 0) -> Page:
-    """Sort records into tables and draw what can be drawn."""
+    @property
+    def languages(self) -> list[str]:
+        """Every tested language, those of pairs one by one."""
+        return list(dict.fromkeys(side for record in self.records for side in wording.sides(record.language)))
+
+
+def build_page(settings: Report, records: list[Record], *, repeated: int = 0) -> Page:
+    """Sort records into tables, draw what can be drawn, and read what else is to be shown.
+
+    Raises:
+        UserError: for files that cannot be read, or examples of a tagger that has no record.
+    """
+    curves = {name: charts.read_curve(path) for name, path in settings.curves.items()}
     can_draw = charts.can_draw()
     ner = [record for record in records if record.task == "ner"]
     stance = [record for record in records if record.task == "stance"]
@@ -216,6 +288,9 @@ def build_page(settings: Report, records: list[Record], curves: dict[str, list[P
             for i, group in enumerate(wording.by_text(aligned))
         ],
         retrieval=Group(_languages_together(retrieval)) if retrieval else None,
+        mistaken=_mistaken(ner, settings.examples),
+        pictures=[Picture(name, _legible(list(read_linked(path)))) for name, path in settings.links.items()],
+        published=beside(records),
         curves=[
             Curve(name, points, charts.loss_chart(points, name=f"curve-{i}") if can_draw else None)
             for i, (name, points) in enumerate(curves.items())
@@ -224,6 +299,46 @@ def build_page(settings: Report, records: list[Record], curves: dict[str, list[P
         repeated=repeated,
         can_draw=can_draw,
     )
+
+
+def _mistaken(records: Sequence[Record], paths: Sequence[str]) -> list[Mistaken]:
+    """Of each text what its best tagger gets wrong, among those with examples."""
+    kept: dict[tuple[str, str, str, str], list[Example]] = {}
+    for path in paths:
+        for example in read_examples(path):
+            kept.setdefault((example.model_hash, *_text(example)), []).append(example)
+    own = {(record.provenance.model_hash, *_text(record)): record for record in records if not record.by_other_adapter}
+    if strange := [key for key in kept if key not in own]:
+        _, dataset, split, language = strange[0]
+        raise UserError(
+            f"examples: no record of the tagger that made the mistakes in {dataset} ({split}), {language}; give the "
+            "results.jsonl that eval ner wrote beside them"
+        )
+    best = [ranked[0] for ranked in map(wording.ranking, wording.by_text(own[key] for key in kept))]
+    return [Mistaken(record, _by_kind(kept[record.provenance.model_hash, *_text(record)])) for record in best]
+
+
+def _text(of: Record | Example) -> tuple[str, str, str]:
+    return of.dataset, of.split, of.language
+
+
+def _by_kind(examples: Iterable[Example]) -> dict[Kind, list[list[Segment]]]:
+    """The shortest sentences of each kind of mistake, none of them twice."""
+    left = sorted(examples, key=lambda example: len(example.words))
+    found: dict[Kind, list[list[Segment]]] = {}
+    for kind in KINDS:
+        chosen = [example for example in left if kind in {each.kind for each in example.mistakes}][:_SENTENCES]
+        left = [example for example in left if example not in chosen]
+        if chosen:
+            found[kind] = [list(segments(example)) for example in chosen]
+    return found
+
+
+def _legible(pairs: list[LinkedLine]) -> list[LinkedLine]:
+    """The first pairs of a length that fits a screen, else the shortest with words on both sides."""
+    full = [pair for pair in pairs if pair.source and pair.target]
+    fitting = [pair for pair in full if len(pair.source) in _WORDS and len(pair.target) in _WORDS]
+    return (fitting or sorted(full, key=lambda pair: len(pair.source) + len(pair.target)))[:_PICTURES]
 
 
 def _languages_together(records: Sequence[Record]) -> list[Record]:
@@ -237,25 +352,37 @@ def _alignment_group(records: list[Record], name: str, *, can_draw: bool) -> Gro
 
 
 def render(page: Page) -> str:
-    """The page as HTML; every text of the user's is escaped, only our own drawings are not."""
-    environment = templates(__package__)
+    """The page as HTML; every text of the user's is escaped, only our own drawings and script are not."""
+    environment = templates(__package__, tasks_package)
     environment.globals.update(
         best_layer=best_layer,
         distinct=distinct,
+        kinds=KINDS,
         layers=layers,
         metrics=wording.METRICS,
         series_style=charts.series_style,
         tasks=wording.TASKS,
     )
     environment.filters.update(
+        attributes=_attributes,
         data=wording.data_name,
         count=lambda value: f"{value:,}" if value else "none",
         interval=wording.interval,
         language=wording.language_name,
         languages=lambda keys: wording.listing(map(wording.language_name, keys)) if keys else "none recorded",
+        lang=lambda key: key.replace("_", "-"),
         number=wording.number,
     )
-    return environment.get_template(TEMPLATE).render(page=page)
+    script = environment.get_template(SCRIPT).render()
+    # The browser runs this script and no other, and asks for nothing, whatever the page has come to hold.
+    checksum = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(TEMPLATE).render(page=page, script=script, checksum=checksum)
+
+
+def _attributes(record: Record) -> Mapping[str, str]:
+    """What the page's script filters the record's rows by."""
+    languages = " ".join(wording.sides(record.language))
+    return {"data-task": record.task, "data-languages": languages, "data-system": record.system}
 
 
 def as_markdown(page: Page) -> str:

@@ -65,6 +65,17 @@ class Matrix:
     columns: list[Column]
     rows: list[Row]
 
+    def told(self, row: Row, cell: Cell) -> str:
+        """All of a cell in words."""
+        first = cell.records[0]
+        trained = wording.listing(map(wording.language_name, row.trained_on))
+        interval = "" if len(cell.records) > 1 else "95% interval "
+        return (
+            f"{row.system} trained on {trained}, tested on {wording.language_name(first.language)}, "
+            f"{wording.data_name(first)}: {wording.METRICS[self.metric]} {wording.number(cell.score, self.metric)}, "
+            f"{interval}{cell.spread}, {cell.count}{', zero-shot' if cell.zero_shot else ''}"
+        )
+
     @property
     def several_systems(self) -> bool:
         """Whether rows differ in more than the languages trained on."""

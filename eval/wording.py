@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from itertools import combinations
 
 from .records import Record
 
@@ -28,6 +29,10 @@ _BETWEEN = {">": " → ", "-": " – "}
 _DEV = {"dev", "devel", "development", "val", "valid", "validation"}
 # WikiNEuRal does not say "silver" in its name, but was annotated by machine (Tedeschi et al. 2021).
 _SILVER = ("silver", "wikineural")
+_MANY = 3
+"""More systems than these are summed up by the best of them."""
+_SMALL = 200
+"""Fewer sentences than these are a small test set."""
 
 
 def language_name(key: str) -> str:
@@ -71,18 +76,49 @@ def data_name(record: Record) -> str:
 
 
 def summary(records: Sequence[Record]) -> list[str]:
-    """What was found, a sentence or two for each tagger and for each text that was aligned or searched."""
+    """What was measured and found: a sentence or two for each tagger and for each text that was aligned or searched.
+
+    Of many taggers, only the best in each language are named.
+    """
     tagged = [record for record in records if record.task == "ner" and not record.by_other_adapter]
     taggers = dict.fromkeys(map(_tagger, tagged))
     stances = [record for record in records if record.task == "stance"]
     aligned = [record for record in records if record.task == "word-alignment"]
     searched = [record for record in records if record.task == "sentence-retrieval" and ">" not in record.language]
+    names = (
+        [_best_taggers(tagged, len(taggers))]
+        if len(taggers) > _MANY
+        else [_ner_summary([r for r in tagged if _tagger(r) == tagger], taggers) for tagger in taggers]
+    )
     return [
-        *(_ner_summary([r for r in tagged if _tagger(r) == tagger], taggers) for tagger in taggers),
+        _overview(records),
+        *names,
         *map(_stance_summary, by_text(stances)),
         *map(_alignment_summary, by_text(aligned)),
         *map(_retrieval_summary, by_text(searched)),
     ]
+
+
+def _overview(records: Sequence[Record]) -> str:
+    tasks = listing(TASKS[record.task].lower() for record in records)
+    systems = {record.system for record in records}
+    keys = dict.fromkeys(key for record in records for key in sides(record.language))
+    zero_shot = sum(record.zero_shot is True for record in records)
+    told = f", {zero_shot} of them zero-shot" if zero_shot else ""
+    return (
+        f"Measured: {tasks}, with {_counted(systems, 'system')} in {_counted(keys, 'language')}; "
+        f"{_counted(records, 'score')}{told}."
+    )
+
+
+def _counted(things: Collection[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def sides(key: str) -> list[str]:
+    """The languages of a key: itself, or both sides of a pair."""
+    found = re.split("[->]", key)
+    return found if len(found) == 2 and all(_language(side) in LANGUAGES for side in found) else [key]
 
 
 def by_text(records: Iterable[Record]) -> list[list[Record]]:
@@ -119,6 +155,34 @@ def _ner_summary(records: Sequence[Record], taggers: Collection[tuple[str, tuple
     return f"Finding names in text, the F1 score{told} (in percent, 100 is perfect) is {'; '.join(parts)}."
 
 
+def _best_taggers(records: Sequence[Record], number_of_taggers: int) -> str:
+    """The best score in each text, and the best zero-shot one where that is another's."""
+    parts = []
+    for group in by_text(records):
+        ranked = ranking(group)
+        place = f"in {language_name(group[0].language)}, {data_name(group[0])}"
+        unseen = next((record for record in ranked if record.zero_shot), None)
+        parts.append(f"{place}, {_by(ranked[0])}")
+        if unseen and unseen is not ranked[0]:
+            parts[-1] += f" and zero-shot {_by(unseen)}"
+    return (
+        f"Finding names in text, the best F1 scores (in percent, 100 is perfect) of {number_of_taggers} taggers are "
+        f"{'; '.join(parts)}."
+    )
+
+
+def _by(record: Record) -> str:
+    trained = record.provenance.finetuned_on
+    told = f" trained on {listing(map(language_name, trained))}" if trained else ""
+    zero_shot = ", zero-shot" if record.zero_shot else ""
+    return f"{number(record.score, record.metric)} by {record.system}{told} ({interval(record)}{zero_shot})"
+
+
+def ranking(records: Iterable[Record]) -> list[Record]:
+    """Records of one metric, the best first."""
+    return sorted(records, key=lambda record: record.score if record.metric == "aer" else -record.score)
+
+
 def _span(records: Sequence[Record]) -> str:
     scores = [record.score for record in records]
     metric = records[0].metric
@@ -149,7 +213,11 @@ def _retrieval_summary(records: Sequence[Record]) -> str:
 
 
 def _side_by_side(records: Sequence[Record]) -> str:
-    scores = listing(f"{number(r.score, r.metric)} for {r.system} (95% interval {interval(r)})" for r in records)
+    ranked = ranking(records)
+    shown = records if len(records) <= _MANY else ranked[:2]
+    scores = listing(f"{number(r.score, r.metric)} for {r.system} (95% interval {interval(r)})" for r in shown)
+    if rest := ranked[len(shown) :]:
+        return f"at best {scores}; the other {len(rest)} reach {_span(rest)}."
     verdict = ""
     if len(records) == 2:
         lower, higher = sorted(records, key=lambda record: record.score)
@@ -163,6 +231,7 @@ def limits(records: Sequence[Record]) -> list[str]:
         _dev_limit(records),
         _silver_limit(records),
         _seed_limit(records),
+        _small_limit(records),
         _width_limit(records),
         _cluster_limit(records),
         _language_limit(records),
@@ -217,6 +286,19 @@ def _width_limit(records: Sequence[Record]) -> str:
     return f"Small differences mean little. The widest interval spans {'; '.join(found)}."
 
 
+def _small_limit(records: Sequence[Record]) -> str:
+    small = [
+        f"{data_name(record)} in {language_name(record.language)}, {record.sentences:,}"
+        for record in sorted(records, key=lambda record: record.sentences)
+        if record.sentences < _SMALL
+    ]
+    if not small:
+        return ""
+    return (
+        f"Small test sets, by their number of texts: {'; '.join(dict.fromkeys(small))}. A few texts more move a score."
+    )
+
+
 def _cluster_limit(records: Sequence[Record]) -> str:
     data = [data_name(record) for record in records if record.clusters == record.sentences]
     if not data:
@@ -248,14 +330,23 @@ def _zero_shot_limit(records: Sequence[Record]) -> str:
 
 
 def _system_limit(records: Sequence[Record]) -> str:
-    systems: dict[tuple[str, ...], set[str]] = {}
+    texts: dict[tuple[str, ...], list[Record]] = {}
     for record in records:
-        systems.setdefault((record.task, record.dataset, record.split, record.language), set()).add(record.system)
+        texts.setdefault((record.task, record.dataset, record.split, record.language), []).append(record)
+    pairs = [
+        (first, second)
+        for group in texts.values()
+        for first, second in combinations(group, 2)
+        if _tagger(first) != _tagger(second)
+    ]
+    if not pairs:
+        return ""
+    overlapping = sum(first.low <= second.high and second.low <= first.high for first, second in pairs)
     return (
-        "Systems were not compared pair by pair: each interval is of one system alone. Overlapping intervals do not "
-        "prove that two systems are equally good."
-        if any(len(names) > 1 for names in systems.values())
-        else ""
+        "Systems were not compared pair by pair: each interval is of one system alone. Of "
+        f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} on the same data, {overlapping} "
+        f"{'has' if overlapping == 1 else 'have'} intervals that overlap: there the order is not settled, nor is it "
+        "shown that both are equally good."
     )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from ..errors import UserError
+from ..files import read_lines
 from ..pages import templates
 from ..settings import LinkFormat
 from ..texts import json_line
@@ -27,7 +31,7 @@ def as_text(pairs: Iterable[Linked], form: LinkFormat, languages: tuple[str, str
     Args:
         pairs: in the order of the file.
         form: "pharaoh" is a line of links such as "0-0 1-2" for each pair, "jsonl" an object with the words of both
-            sides and the links, "html" a page with a table for each pair, links are filled squares.
+            sides, the links and the languages, "html" a page with a table for each pair, links are filled squares.
         languages: of both sides.
     """
     if form == "html":
@@ -40,4 +44,41 @@ def as_text(pairs: Iterable[Linked], form: LinkFormat, languages: tuple[str, str
         if form == "pharaoh":
             yield " ".join(f"{i}-{j}" for i, j in links) + "\n"
         else:
-            yield json_line({"source": list(pair.source), "target": list(pair.target), "links": links})
+            words = {"source": list(pair.source), "target": list(pair.target)}
+            yield json_line(words | {"links": links, "languages": list(languages)})
+
+
+class LinkedLine(BaseModel):
+    """A line of a file of the form "jsonl"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: list[str]
+    target: list[str]
+    links: set[tuple[int, int]]
+    languages: tuple[str, str]
+
+    @model_validator(mode="after")
+    def _links_words(self) -> LinkedLine:
+        for i, j in sorted(self.links):
+            if not (0 <= i < len(self.source) and 0 <= j < len(self.target)):
+                raise ValueError(f"link {i}-{j} of {len(self.source)} and {len(self.target)} words, counted from 0")
+        return self
+
+
+def read_linked(path: str) -> Iterator[LinkedLine]:
+    """Sentence pairs with their links, of a file of the form "jsonl".
+
+    Raises:
+        UserError: for a file that cannot be read, or a line that is not such a pair.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            yield LinkedLine.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "pair"
+            raise UserError(
+                f"{path}:{number}: not a pair with its links, as align words --format jsonl writes them: {place}: "
+                f"{first['msg']}"
+            ) from error

@@ -26,6 +26,11 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
+def is_iob2(tags: Sequence[str]) -> bool:
+    """Whether every entity begins with B- and no tag is one of the other schemes alone."""
+    return all(map(is_tag, tags)) and not any(_unlike_iob2([(tags, tags)]))
+
+
 def inside(tag: str) -> str:
     """The IOB2 tag that goes on what ``tag`` is part of."""
     return tag if tag == OUTSIDE else f"I-{tag[2:]}"

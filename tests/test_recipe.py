@@ -8,6 +8,7 @@ import yaml
 
 from swissxmod import UserError, run_recipe
 from swissxmod.recipe import load_recipe, plan_stages
+from swissxmod.settings import Report
 from swissxmod.verbs import Verb
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -196,3 +197,25 @@ def test_bundled_recipes_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) 
     stages = plan_stages(recipe, Path("out"))
     assert [stage.name for stage in stages] == list(recipe["stages"])
     assert "${" not in repr(stages)
+
+
+def test_the_report_shows_what_the_stages_left_to_be_seen(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Report] = {}
+
+    def call(self: Verb, settings: object, out: str | Path) -> dict[str, str]:
+        out = Path(out)
+        if isinstance(settings, Report):
+            told["report"] = settings
+            return {}
+        (out.parent if self.file else out).mkdir(parents=True)
+        if not self.file:
+            (out / "results.jsonl").write_text("\n")  # an evaluation; of what, the report would have to know
+            (out / "examples.jsonl").write_text("")
+        return {}
+
+    monkeypatch.setattr(Verb, "__call__", call)
+    out = run(recipe, "links.format=jsonl")
+    assert told["report"].links == {"links": str(out / "links" / "links.align")}
+    assert told["report"].examples == [str(out / name / "examples.jsonl") for name in ("vocab", "model")]
+    run(recipe, "links.format=pharaoh")
+    assert told["report"].links == {}

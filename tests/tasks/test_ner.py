@@ -19,6 +19,7 @@ from swissxmod import (
     read_records,
     tag_sentences,
 )
+from swissxmod.eval.examples import read_examples
 
 PLACES = ["Chur", "Coira", "Cuira", "Coire"]
 
@@ -87,6 +88,10 @@ def test_only_the_types_asked_for_are_scored(model_folder: Path, tmp_path: Path)
         (record,) = read_records(tmp_path / name / "results.jsonl")
         items[name] = record.items, sorted(key for key in record.details if key.startswith("f1 "))
     assert items == {"all": (16, ["f1 LOC", "f1 PER"]), "one": (8, ["f1 PER"])}
+    # Untrained as it is, the tagger is wrong somewhere; of what is not scored nothing is kept.
+    kept = {name: read_examples(tmp_path / name / "examples.jsonl") for name in items}
+    assert kept["all"] and not any("LOC" in tag for each in kept["one"] for tag in each.gold + each.predicted)
+    assert {each.model_hash for each in kept["all"]} == {record.provenance.model_hash}
     with pytest.raises(UserError, match=r"only: DATE are not the model's types \(LOC, PER\)"):
         evaluate_ner(EvalNer(model=str(tmp_path / "ner"), data=data, only=["DATE"]), tmp_path / "no")
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from swissxmod import AlignWords, UserError, align_words
 from swissxmod.settings import Layer
+from swissxmod.tasks.link_files import read_linked
 from swissxmod.tasks.word_alignment import (
     Gold,
     Linking,
@@ -108,7 +109,8 @@ def test_links_come_with_their_words_or_as_a_page(model_folder: Path, tmp_path: 
         assert told["sentences"] == 2
     rows = [json.loads(line) for line in (tmp_path / "jsonl").read_text(encoding="utf-8").splitlines()]
     assert rows[0]["source"] == ["Die", "Brücke", ",", "<", "b", ">", "&", "Chur", "."]
-    assert rows[1] == {"source": [], "target": ["La", "punt", "."], "links": []}
+    assert rows[1] == {"source": [], "target": ["La", "punt", "."], "links": [], "languages": ["de", "rm"]}
+    assert [line.model_dump(mode="json") for line in read_linked(str(tmp_path / "jsonl"))][1] == rows[1]
     pharaoh = [" ".join(f"{i}-{j}" for i, j in row["links"]) for row in rows]
     assert (tmp_path / "pharaoh").read_text().splitlines() == pharaoh
     # The page shows the same links: row and column of each filled square, whatever signs the words have.
