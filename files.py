@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import gzip
 import hashlib
 import io
@@ -16,6 +17,8 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
+
+import yaml
 
 from .errors import UserError
 
@@ -218,6 +221,18 @@ def read_json(path: str | Path) -> Any:  # noqa: ANN401 - JSON is any
         raise UserError(f"{path}: not a JSON file ({error})") from error
 
 
+def read_yaml(path: str | Path) -> Any:  # noqa: ANN401 - YAML is any
+    """The content of a YAML file.
+
+    Raises:
+        UserError: if the file is missing, empty or not YAML.
+    """
+    try:
+        return yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+
+
 def write_json(path: str | Path, value: Any) -> None:  # noqa: ANN401 - JSON is any
     """Write ``value`` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
@@ -243,11 +258,18 @@ def content_hash(path: str | Path) -> str:
     """SHA-256 of a file, or of all files of a folder with their names (hidden ones left out)."""
     path = Path(path)
     if path.is_file():
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        told = path.stat()
+        return _file_hash(path.resolve(), told.st_ino, told.st_size, told.st_mtime_ns)
     digest = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         name = file.relative_to(path)
         if not any(part.startswith(".") for part in name.parts):
             digest.update(f"{name.as_posix()}\0{content_hash(file)}\n".encode())
     return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_hash(path: Path, *state: int) -> str:
+    """SHA-256 of a file, read once in a process while its state stays: each stage of a plan asks for its model."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -11,7 +11,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
@@ -20,14 +20,17 @@ from typing import Any
 import yaml
 
 from .errors import UserError, nearest
-from .files import CURVE, EXAMPLES, RESULTS, existing_file, fingerprint, publish_folder, read_json, write_json
+from .files import CURVE, EXAMPLES, RESULTS, fingerprint, publish_folder, read_json, read_yaml, write_json
 from .settings import PATHS, AlignWords, Report
 from .texts import HUB, as_list
-from .verbs import VERBS, Verb, make_settings
+from .verbs import VERBS, Verb, make_settings, one_line
 
 STAMP = "stage.json"
+_FOUND = (RESULTS, CURVE, EXAMPLES)
 _STAGE = "stage:"
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
+Say = Callable[[str], None]
+"""Tells a line of progress."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Stage:
     settings: object
     key: str
     """Hash of everything that its result depends on: settings, content of files, earlier stages, our version."""
+    needs: frozenset[str]
+    """Names of the earlier stages that it takes from."""
 
     @property
     def call(self) -> Verb:
@@ -54,10 +59,12 @@ class Outcome:
     results: Path | None
     """The records of all evaluation stages; None for a recipe without any."""
     report: Path | None
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why each stage that has no result has none."""
 
 
 def run_recipe(
-    path: str | Path, overrides: Sequence[str] = (), say: Callable[[str], None] = lambda line: None
+    path: str | Path, overrides: Sequence[str] = (), say: Say = lambda line: None, *, keep_going: bool = False
 ) -> Outcome:
     """Run all stages of a recipe, then write the results and the report of all of them.
 
@@ -65,35 +72,88 @@ def run_recipe(
         path: the YAML file.
         overrides: "name.of.setting=value" each, the value in YAML.
         say: told a line for each stage.
+        keep_going: go on with what does not need it when a stage fails.
 
     Raises:
         UserError: for a recipe, setting or input that cannot be used. All settings are checked before the first stage.
     """
     recipe = load_recipe(path, overrides)
-    out = Path(recipe["out"])
-    if out.is_file():
-        raise UserError(f"out: expected a folder, found the file {out}")
+    out = folder_of(recipe["out"])
     stages = plan_stages(recipe, out)
+    failed = run_stages(stages, out, say, keep_going=keep_going)
+    done = [stage for stage in stages if stage.name not in failed]
+    page = Report(
+        results=str(out / RESULTS),
+        title=str(recipe.get("title", recipe.get("name", "swissxmod report"))),
+        notes=list(recipe.get("notes", [])),
+        command=shlex.join(["swissxmod", "run", str(path), *as_flags("set", overrides)]),
+    )
+    return Outcome({stage.name: out / stage.name for stage in done}, *write_results(done, out, page), failed)
+
+
+def folder_of(out: str | Path) -> Path:
+    """Where a run writes; a folder that is in use may be an earlier run's, which goes on.
+
+    Raises:
+        UserError: if it is a file.
+    """
+    if Path(out).is_file():
+        raise UserError(f"out: expected a folder, found the file {out}")
+    return Path(out)
+
+
+def run_stages(stages: Sequence[Stage], out: Path, say: Say, *, keep_going: bool = False) -> dict[str, str]:
+    """Run the stages whose results are not there yet, in order.
+
+    Args:
+        stages: as planned.
+        out: holds the folder of each.
+        say: told a line for each stage.
+        keep_going: whether a stage that fails is noted, and those that take from it are left out; else its error ends
+            the run.
+
+    Returns:
+        why each stage that has no result has none.
+    """
+    failed: dict[str, str] = {}
     for number, stage in enumerate(stages, 1):
-        say(f"[{number}/{len(stages)}] {stage.name}: {_run_stage(stage, out)}")
-    return _finish(recipe, stages, out, ["swissxmod", "run", str(path), *_as_flags(overrides)])
+        if lost := sorted(stage.needs & failed.keys()):
+            failed[stage.name] = told = f"skipped, as {lost[0]} has no result"
+        else:
+            try:
+                told = _run_stage(stage, out)
+            except Exception as error:
+                if not keep_going:
+                    raise
+                failed[stage.name] = why = _reason(error)
+                told = f"failed: {why}"
+        say(f"[{number}/{len(stages)}] {stage.name}: {told}")
+    return failed
+
+
+def _reason(error: Exception) -> str:
+    """One line; of what is no mistake of the user's also which kind of error it is."""
+    line = one_line(error)
+    return line if isinstance(error, UserError) else f"{type(error).__name__}: {line}"
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Read a recipe, apply "a.b=c" overrides, and check that nothing is left to be given."""
-    try:
-        recipe = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+    recipe = read_yaml(path)
     _check_form(recipe, path)
     for override in overrides:
-        _override(recipe, override)
+        override_value(recipe, override, "stages")
         _check_form(recipe, path)
-    if missing := [name for name, value in recipe.items() if value is None]:
-        raise UserError(f"{path} needs {', '.join(missing)}: give " + " ".join(f"--set {name}=..." for name in missing))
+    refuse_missing(recipe, path)
     if not isinstance(recipe.get("out"), str):
         raise UserError(f"{path}: expected out to be the path of a folder, found {recipe.get('out')!r}; quote a number")
     return recipe
+
+
+def refuse_missing(values: Mapping[str, Any], path: str | Path) -> None:
+    """Raise :class:`UserError` if a value is left to be given."""
+    if missing := [name for name, value in values.items() if value is None]:
+        raise UserError(f"{path} needs {', '.join(missing)}: give " + " ".join(f"--set {name}=..." for name in missing))
 
 
 def _check_form(recipe: Any, path: str | Path) -> None:  # noqa: ANN401 - YAML is any
@@ -107,17 +167,22 @@ def _check_form(recipe: Any, path: str | Path) -> None:  # noqa: ANN401 - YAML i
         raise UserError(f"{path}: expected notes to be a list of sentences, found {notes!r}")
 
 
-def _override(recipe: dict[str, Any], text: str) -> None:
+def override_value(values: dict[str, Any], text: str, inner: str) -> None:
+    """Apply "a.b=c"; the first name is that of a value, or of one in the mapping ``inner``.
+
+    Raises:
+        UserError: for a name that is not there, or a value that is not YAML.
+    """
     name, separator, value = text.partition("=")
     if not separator:
         raise UserError(f"--set: expected name=value, found {text!r}")
     keys = name.split(".")
-    if keys[0] not in recipe:
-        known = [key for key in recipe if key != "stages"] + list(recipe["stages"])
-        if keys[0] not in recipe["stages"]:
-            raise UserError(f"--set {name}: the recipe has no {keys[0]!r}{nearest(keys[0], known)}")
-        keys = ["stages", *keys]
-    place = recipe
+    if keys[0] not in values:
+        known = [key for key in values if key != inner] + list(values[inner])
+        if keys[0] not in values[inner]:
+            raise UserError(f"--set {name}: there is no {keys[0]!r}{nearest(keys[0], known)}")
+        keys = [inner, *keys]
+    place = values
     for key in keys[:-1]:
         if not isinstance(place.get(key), dict):
             raise UserError(f"--set {name}: {key!r} holds no further settings")
@@ -133,7 +198,7 @@ def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
     values: dict[str, Any] = {}
     for name, value in recipe.items():
         if name != "stages":
-            values[name] = _resolve(value, values)
+            values[name] = resolve(value, values)
     keys: dict[str, str] = {}
     stages = []
     for name, description in recipe["stages"].items():
@@ -146,14 +211,15 @@ def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
         raw = {key: value for key, value in description.items() if key != "do"}
         verb = found
         try:
-            settings = make_settings(VERBS[verb].settings, _resolve(raw, values | _folders(keys, out)))
-            by_key = make_settings(VERBS[verb].settings, _resolve(raw, values | keys))
+            settings = make_settings(VERBS[verb].settings, resolve(raw, values | _folders(keys, out)))
+            by_key = make_settings(VERBS[verb].settings, resolve(raw, values | keys))
             _check_files(by_key)
         except UserError as error:
             raise UserError(f"stage {name}: {error}") from error
         parts = [metadata.version("swissxmod"), verb, fingerprint(asdict(by_key), PATHS)]
+        needs = frozenset(_references(raw) & keys.keys())
         keys[name] = _STAGE + hashlib.sha256("\0".join(parts).encode()).hexdigest()
-        stages.append(Stage(name, verb, settings, keys[name]))
+        stages.append(Stage(name, verb, settings, keys[name], needs))
     return stages
 
 
@@ -171,17 +237,25 @@ def _folders(keys: Mapping[str, str], out: Path) -> dict[str, str]:
     return {name: str(out / name) for name in keys}
 
 
-def _resolve(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML is any
+def resolve(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML is any
     """Replace each ``${name}`` by the recipe's earlier value of that name or by the folder of an earlier stage."""
     if isinstance(value, dict):
-        return {key: _resolve(part, values) for key, part in value.items()}
+        return {key: resolve(part, values) for key, part in value.items()}
     if isinstance(value, list):
-        return [_resolve(part, values) for part in value]
+        return [resolve(part, values) for part in value]
     if not isinstance(value, str):
         return value
     if whole := _REFERENCE.fullmatch(value):
         return _lookup(whole[1], values)
     return _REFERENCE.sub(lambda found: str(_lookup(found[1], values)), value)
+
+
+def _references(value: Any) -> set[str]:  # noqa: ANN401 - YAML is any
+    """Names that a value refers to."""
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return {name for part in parts for name in _references(part)}
+    return set(_REFERENCE.findall(value)) if isinstance(value, str) else set()
 
 
 def _lookup(name: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML is any
@@ -214,30 +288,38 @@ def _run_stage(stage: Stage, out: Path) -> str:
     return f"{seconds:.0f} s"
 
 
-def _finish(recipe: Mapping[str, Any], stages: Sequence[Stage], out: Path, command: Sequence[str]) -> Outcome:
+def write_results(stages: Sequence[Stage], out: Path, page: Report) -> tuple[Path, Path] | tuple[None, None]:
+    """Write the records of all stages, and their report, into ``out``.
+
+    Args:
+        stages: that have a result, in ``out``.
+        out: where to write.
+        page: what the report says besides what the stages have.
+
+    Returns:
+        both files; None where no stage has a record.
+    """
     folders = {stage.name: out / stage.name for stage in stages}
-    found = [folder / RESULTS for folder in folders.values() if (folder / RESULTS).is_file()]
-    if not found:
-        return Outcome(folders, None, None)
+    found = {name: [folder / name for folder in folders.values() if (folder / name).is_file()] for name in _FOUND}
+    if not found[RESULTS]:
+        return None, None
     from .eval.records import read_records, write_records
 
-    write_records(out / RESULTS, [record for path in found for record in read_records(path)])
-    settings = Report(
-        results=str(out / RESULTS),
-        title=str(recipe.get("title", recipe.get("name", "swissxmod report"))),
-        notes=list(recipe.get("notes", [])),
-        curves={name: str(folder) for name, folder in folders.items() if (folder / CURVE).is_file()},
-        examples=[str(folder / EXAMPLES) for folder in folders.values() if (folder / EXAMPLES).is_file()],
+    write_records(out / RESULTS, [record for path in found[RESULTS] for record in read_records(path)])
+    page = replace(
+        page,
+        curves={path.parent.name: str(path.parent) for path in found[CURVE]},
+        examples=list(map(str, found[EXAMPLES])),
         links={stage.name: str(folders[stage.name] / str(stage.call.file)) for stage in stages if _has_links(stage)},
-        command=shlex.join(command),
     )
-    VERBS["report"](settings, out / "report.html")
-    return Outcome(folders, out / RESULTS, out / "report.html")
+    VERBS["report"](page, out / "report.html")
+    return out / RESULTS, out / "report.html"
 
 
 def _has_links(stage: Stage) -> bool:
     return isinstance(stage.settings, AlignWords) and stage.settings.format == "jsonl"
 
 
-def _as_flags(overrides: Sequence[str]) -> list[str]:
-    return [part for override in overrides for part in ("--set", override)]
+def as_flags(option: str, values: Sequence[str]) -> list[str]:
+    """``--option value`` for each value."""
+    return [part for value in values for part in (f"--{option}", value)]

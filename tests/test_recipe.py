@@ -117,6 +117,34 @@ def test_an_interrupted_stage_is_run_again_and_the_others_are_not(
     assert json.loads((out / "vocab" / "stage.json").read_text())["verb"] == "vocab train"
 
 
+def test_a_failing_stage_ends_the_run_or_only_what_needs_it(
+    recipe: Path, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = Verb.__call__
+
+    def breaks(self: Verb, settings: object, out: str | Path) -> dict[str, str]:
+        if type(settings).__name__ == "ModelInit":
+            raise RuntimeError("no\nmemory")
+        return works(self, settings, out)
+
+    content = yaml.safe_load(recipe.read_text())
+    content["stages"]["other"] = {"do": "vocab report", "vocab": "${vocab}", "corpora": {"rm": "${data}"}}
+    recipe.write_text(yaml.safe_dump(content, sort_keys=False))
+    monkeypatch.setattr(Verb, "__call__", breaks)
+    with pytest.raises(RuntimeError, match="memory"):
+        run(recipe)
+    assert calls == ["VocabTrain"]
+    said: list[str] = []
+    outcome = run_recipe(recipe, [f"out={recipe.parent / 'out'}"], said.append, keep_going=True)
+    assert outcome.failed == {"model": "RuntimeError: no memory", "links": "skipped, as model has no result"}
+    assert list(outcome.stages) == ["vocab", "other"] and calls == ["VocabTrain", "VocabReport"]
+    assert said[:3] == [
+        "[1/4] vocab: done before",
+        "[2/4] model: failed: RuntimeError: no memory",
+        "[3/4] links: skipped, as model has no result",
+    ]
+
+
 def test_a_foreign_folder_is_not_overwritten(recipe: Path, calls: list[str]) -> None:
     mine = recipe.parent / "out" / "vocab"
     mine.mkdir(parents=True)
@@ -132,7 +160,7 @@ def test_a_foreign_folder_is_not_overwritten(recipe: Path, calls: list[str]) -> 
         ("vocab.siez=400", "stage vocab: .*siez"),
         ("vocab.size=many", "stage vocab: .*size"),
         ("vocab.size=3", "stage vocab: .*size: expected at least 100, found 3"),
-        ("vocabulary.size=3", "the recipe has no 'vocabulary'; did you mean 'vocab'"),
+        ("vocabulary.size=3", "there is no 'vocabulary'; did you mean 'vocab'"),
         ("vocab.size", "expected name=value"),
         ("vocab.do=vocab trian", "expected do: .* found 'vocab trian'; did you mean 'vocab train'"),
         ("links.model=${modle}", r"\$\{modle\} is neither .* did you mean 'model'"),
