@@ -1,10 +1,51 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from swissxmod.eval.intervals import bootstrap_interval, paired_difference
 from swissxmod.tasks.ner_scores import f1
+from swissxmod.tasks.sentence_alignment import accuracy
+from swissxmod.tasks.word_alignment import alignment_error_rate
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def documents(generator: np.random.Generator, n: int) -> np.ndarray:
+    """Names found, predicted and in the gold standard: long and short, easy and hard documents."""
+    names = np.minimum(generator.geometric(1 / 8, n), 60)
+    found = generator.binomial(names, generator.beta(6, 2, n))
+    return np.stack([found, found + generator.poisson(names / 4), names], axis=1)
+
+
+def pairs(generator: np.random.Generator, n: int) -> np.ndarray:
+    """Links found, sure, found that are sure, found that are possible, of sentence pairs."""
+    sure = generator.integers(3, 25, n)
+    hits = generator.binomial(sure, generator.beta(6, 2, n))
+    return np.stack([hits + generator.binomial(sure, 0.3), sure, hits, hits], axis=1)
+
+
+def searched(generator: np.random.Generator, n: int) -> np.ndarray:
+    """Translations found in both directions, which are alike."""
+    return np.stack([generator.binomial(2, generator.beta(4, 1, n)), np.full(n, 2)], axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clusters", [20, 100])
+@pytest.mark.parametrize(("draw", "statistic"), [(documents, f1), (pairs, alignment_error_rate), (searched, accuracy)])
+def test_95_of_100_intervals_have_the_truth_of_clustered_data(
+    draw: Draw, statistic: Callable[[np.ndarray], np.ndarray], clusters: int
+) -> None:
+    truth = statistic(draw(np.random.default_rng(123), 2_000_000).sum(axis=0))
+    generator = np.random.default_rng(1)
+    trials = 2000
+    hits = 0
+    for trial in range(trials):
+        low, high = bootstrap_interval(draw(generator, clusters), statistic, seed=trial)
+        hits += low <= truth <= high
+    assert 0.93 <= hits / trials <= 0.97
 
 
 def test_covers_the_truth_as_often_as_it_says() -> None:
@@ -31,6 +72,19 @@ def test_a_paired_difference_sees_what_two_intervals_cannot() -> None:
     found = paired_difference(counts, others, f1, seed=1)
     assert found == pytest.approx((0.1, 0.1, 0.1, 1 / 2001))
     assert bootstrap_interval(counts, f1, seed=1)[0] < bootstrap_interval(others, f1, seed=1)[1]
+
+
+def test_of_several_seeds_the_mean_is_compared() -> None:
+    generator = np.random.default_rng(0)
+    counts, others = (
+        np.stack([np.stack([generator.binomial(9, p, 40), np.full(40, 9), np.full(40, 9)], axis=1) for _ in range(3)])
+        for p in (0.7, 0.6)
+    )
+    found = paired_difference(counts, others, f1, seed=1)
+    assert found.difference == pytest.approx(np.mean(f1(counts.sum(axis=1))) - np.mean(f1(others.sum(axis=1))))
+    assert 0 < found.low < found.difference < found.high and found.p < 0.05
+    # One seed in a stack is what it is alone.
+    assert paired_difference(counts[:1], others[:1], f1, seed=1) == paired_difference(counts[0], others[0], f1, seed=1)
 
 
 def test_equal_systems_do_not_differ() -> None:
