@@ -88,7 +88,8 @@ def run_recipe(
         notes=list(recipe.get("notes", [])),
         command=shlex.join(["swissxmod", "run", str(path), *as_flags("set", overrides)]),
     )
-    return Outcome({stage.name: out / stage.name for stage in done}, *write_results(done, out, page), failed)
+    results, report = write_results(done, out, page)
+    return Outcome({stage.name: out / stage.name for stage in done}, results, report, failed)
 
 
 def folder_of(out: str | Path) -> Path:

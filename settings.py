@@ -755,8 +755,27 @@ class PredictStance:
     """Language of the comments; an object may say its own as "language". By default it is detected by the comment."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """What a measurement is called, and what reads the text."""
+
+    read_as: dict[str, str] = field(default_factory=dict)
+    """For a language the adapter that reads it in the place of its own, such as --read_as.rm de: what would be without
+    a Romansh adapter?"""
+    system: str = "model"
+    """Name of the model in the results."""
+    split: str = "dev"
+    """Name of the split in the results."""
+    licence: str = ""
+    """Licence of the data, for the results."""
+    revision: str = ""
+    """Which version of the data it is, for the results."""
+    seed: int = 1
+    """Seed of the bootstrap."""
+
+
 @dataclass(frozen=True)
-class EvalStance:
+class EvalStance(Measuring):
     """Measure stance detection in several languages, each with its own adapter: macro F1 beside two baselines.
 
     Example: swissxmod eval stance --model stance --data.de de.jsonl --data.it it.jsonl --out stance-scores
@@ -770,14 +789,10 @@ class EvalStance:
     """Training data of each language for two baselines, the most frequent label, and TF-IDF with logistic regression
     (for which the extra "baselines" is needed); none by default. With it, x-stance's settings are told apart also where
     the data has topics instead of them, as on the hub."""
-    system: str = "model"
-    """Name of the model in the results."""
+    baselines: bool = True
+    """Whether to measure the baselines; else their training data only tells the settings apart."""
     dataset: str = "stance"
     """Name of the data in the results."""
-    split: str = "dev"
-    """Name of the split in the results."""
-    seed: int = 1
-    """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -786,7 +801,7 @@ class EvalStance:
 
 
 @dataclass(frozen=True)
-class EvalNer(TagReading):
+class EvalNer(TagReading, Measuring):
     """Measure a tagger in several languages, each with its own adapter.
 
     Example: swissxmod eval ner --model ner --data.de de.conll --data.rm rm.conll --out ner-scores
@@ -803,14 +818,8 @@ class EvalNer(TagReading):
     """Types to score, such as '[PER, LOC]'; names of others count neither as found nor as missed. All by default."""
     skip_lower_case: list[str] = field(default_factory=list)
     """Types of which names in lower case count neither as found nor as missed; guidelines differ on "svizzer"."""
-    system: str = "model"
-    """Name of the model in the results."""
     dataset: str = "ner"
     """Name of the data in the results."""
-    split: str = "dev"
-    """Name of the split in the results."""
-    seed: int = 1
-    """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -853,7 +862,7 @@ class WordLinking(TwoLanguages):
 
 
 @dataclass(frozen=True)
-class EvalAlignment(WordLinking):
+class EvalAlignment(WordLinking, Measuring):
     """Measure word alignment against gold links: AER of one layer or the mean of all, and of each layer.
 
     Example: swissxmod eval alignment --model adapted --source dev.de --target dev.rm --gold dev.align
@@ -868,14 +877,8 @@ class EvalAlignment(WordLinking):
     """Tokens of the target sentences."""
     gold: str
     """Gold links, Pharaoh format, 0-based: "0-0 1-2" (sure), "1p3" (possible)."""
-    system: str = "model"
-    """Name of the model in the results."""
     dataset: str = "alignment"
     """Name of the data in the results."""
-    split: str = "dev"
-    """Name of the split in the results."""
-    seed: int = 1
-    """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -884,7 +887,7 @@ class EvalAlignment(WordLinking):
 
 
 @dataclass(frozen=True)
-class EvalSentences(TwoLanguages):
+class EvalSentences(TwoLanguages, Measuring):
     """Measure sentence retrieval: how often the most similar vector on the other side is that of the translation.
 
     Example: swissxmod eval sentences --model adapted --source dev.de --target dev.rm
@@ -899,18 +902,61 @@ class EvalSentences(TwoLanguages):
     """Target sentences, each the translation of the same line."""
     score: SentenceScore = "cosine"
     """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
-    system: str = "model"
-    """Name of the model in the results."""
     dataset: str = "sentences"
     """Name of the data in the results."""
-    split: str = "dev"
-    """Name of the split in the results."""
-    seed: int = 1
-    """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         _seed(self)
+
+
+@dataclass(frozen=True)
+class EvalCompare:
+    """Compare the systems that were measured on the same items, pair by pair: difference, 95% interval, p-values.
+
+    Example: swissxmod eval compare --results '[a-scores, b-scores]' --out comparison
+    """
+
+    results: Paths
+    """Folders that eval wrote, or their results.jsonl; counts.jsonl is beside it."""
+    resamples: int = 10_000
+    """How often the items are drawn again; the smallest p-value that can be is about one by this."""
+    seed: int = 1
+    """Seed of the resampling."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
+        _some(self, "results")
+        _at_least(self, resamples=100)
+
+
+@dataclass(frozen=True)
+class EvalSuite:
+    """Measure several models on all data of a suite, compare them, and write one report; finished cells are kept.
+
+    Example: swissxmod eval suite --suite local --set data=DATA --model a=adapted --model b=trunk --seeds 3
+        --adapter rm=de --out DIR
+    """
+
+    suite: str
+    """Name of a bundled suite (local, mini, swissbert), or the path of one."""
+    model: list[str]
+    """Folders or hub names, "label=path" to call one something else; plain BERT, RoBERTa and XLM-R checkpoints become
+    modular first, their function unchanged."""
+    adapter: list[str] = field(default_factory=list)
+    """"rm=de" also measures each model with the German adapter reading Romansh."""
+    seeds: int = 1
+    """Taggers and stance detectors to train of each kind, with the suite's seed and those after it."""
+    only: list[str] = field(default_factory=list)
+    """Experiments of the suite to run; all by default."""
+    set: list[str] = field(default_factory=list)
+    """"name=value" replaces a value of the suite, such as data=DIR or names.finetune.epochs=1."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _some(self, "model")
+        _at_least(self, seeds=1)
 
 
 @dataclass(frozen=True)

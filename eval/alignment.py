@@ -6,8 +6,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ..files import RESULTS, new_folder, refuse_used_folder
+from ..files import new_folder, refuse_used_folder
 from ..settings import EvalAlignment, Layer
+from ..tasks.alignment_tuning import STEP
 from ..tasks.word_alignment import (
     alignment_error_rate,
     chosen,
@@ -18,10 +19,11 @@ from ..tasks.word_alignment import (
     word_vectors,
 )
 from ..xmod.checkpoints import read_history
-from ..xmod.languages import resolve_language
+from .adapters import readers
+from .counts import Measured, digest, write_measured
 from .intervals import bootstrap_interval
 from .provenance import provenance
-from .records import Record, write_records
+from .records import Record
 
 
 def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, Any]:
@@ -44,9 +46,9 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     linking = chosen(settings, model)
     pairs = read_parallel(settings.source, settings.target)
     gold = read_gold(settings.gold, pairs)
-    names = [resolve_language(name, model.languages) for name in settings.languages]
+    names, adapters = zip(*readers(settings.languages, settings.read_as, model.languages), strict=True)
     source, target = (
-        word_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(names)
+        word_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(adapters)
     )
     n_layers = model.config.num_hidden_layers
     layers: list[Layer] = ["mean", *range(n_layers + 1)]
@@ -61,6 +63,7 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
         dataset=settings.dataset,
         split=settings.split,
         language="-".join(names),
+        adapter=None if adapters == names else "-".join(adapters),
         system=settings.system,
         metric="aer",
         score=rates[linking.layer],
@@ -72,10 +75,12 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
         windowed=source.windowed + target.windowed,
         dropped=source.dropped + target.dropped,
         details=details | {"layer mean": rates["mean"], "best layer": best},
-        provenance=provenance(settings.model, files, history, "", settings.seed, perf_counter() - start),
+        provenance=provenance(settings.model, files, history, STEP, settings, perf_counter() - start),
     )
+    items = digest([*pair, sorted(links.sure), sorted(links.possible)] for pair, links in zip(pairs, gold, strict=True))
+    numbers = [str(number) for number in range(1, len(pairs) + 1)]
     with new_folder(out) as folder:
-        write_records(folder / RESULTS, [record])
+        write_measured(folder, [Measured(record, counts[linking.layer], numbers, items)])
     return {
         "aer": rates[linking.layer],
         "interval": [record.low, record.high],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import EXAMPLES, RESULTS, new_folder, refuse_used_folder
+from ..files import EXAMPLES, new_folder, refuse_used_folder
 from ..settings import EvalNer
 from ..tasks.conll import drop_lower_case, entity_types
 from ..tasks.hipe_scores import FUZZY, STRICT, hipe_counts, macro_by_document
@@ -24,10 +24,12 @@ from ..tasks.sentences import TaggedSentence
 from ..xmod.checkpoints import load_with_tokenizer, of_each_seed
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
+from .adapters import distinct_readers
+from .counts import Measured, digest, write_measured
 from .examples import Example, only_types, sample, write_examples
 from .intervals import bootstrap_interval, paired_difference
 from .provenance import known_history, provenance
-from .records import Record, percent, write_records
+from .records import Record, percent
 
 TagPair = tuple[list[str], list[str]]
 """Gold and predicted IOB2 tags of a sentence, as they are counted."""
@@ -55,11 +57,11 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
             types that the model does not know, or a language or adapter that it does not have.
     """
     refuse_used_folder(out)
-    measured = [result for model in of_each_seed(settings.model) for result in _measured(model, settings)]
-    records = [record for record, _ in measured]
+    found = [each for model in of_each_seed(settings.model) for each in _measured(model, settings)]
     with new_folder(out) as folder:
-        write_records(folder / RESULTS, records)
-        write_examples(folder / EXAMPLES, (example for _, examples in measured for example in examples))
+        write_measured(folder, [measured for measured, _ in found])
+        write_examples(folder / EXAMPLES, (example for _, examples in found for example in examples))
+    records = [measured.record for measured, _ in found]
     groups: dict[str, list[Record]] = {}
     for record in records:
         name = f"{record.language} by {record.adapter}" if record.by_other_adapter else record.language
@@ -67,24 +69,25 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
     return {name: _summary(group) for name, group in groups.items()}
 
 
-def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Record, list[Example]]]:
-    """Each record, and what to keep of the mistakes that language's own adapter makes."""
+def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[Example]]]:
+    """Each record, and what to keep of the mistakes that a language's own adapter makes."""
     history = known_history(source, "swissxmod finetune ner")
     model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source)
-    paths = by_adapter(settings.data, model.languages)
-    others = _other_adapters(settings, paths, model.languages)
+    reading = distinct_readers(settings.data, settings.read_as, model.languages)
+    others = _other_adapters(settings, [language for language, _ in reading.values()], model.languages)
     known = model_types(model)
     if strange := set(settings.only) - set(known):
         raise UserError(f"only: {', '.join(sorted(strange))} are not the model's types ({', '.join(known)})")
     scored = settings.only or known
-    for language, path in paths.items():
+    for name, path in settings.data.items():
+        language, first = reading[name]
         sentences = read_tagged(path, settings)
         if strange := set(entity_types(sentences)) - set(known):
             raise UserError(
                 f"{path}: entity types {', '.join(sorted(strange))} are not the model's ({', '.join(known)})"
             )
         own: _Counts | None = None
-        for adapter in (language, *others.get(language, [])):
+        for adapter in (first, *others.get(language, [])):
             start = perf_counter()
             tagging = tag_sentences(model, tokenizer, [sentence.read for sentence in sentences], adapter)
             counted = _counted_tags(sentences, tagging, settings.skip_lower_case)
@@ -102,9 +105,10 @@ def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Record, list[Exa
                 windowed=tagging.windowed,
                 dropped=tagging.dropped,
                 details=_details(counts, scored, settings.seed) | _difference(counts, own, settings.seed),
-                provenance=provenance(source, [path], history, STEP, settings.seed, perf_counter() - start),
+                provenance=provenance(source, [path], history, STEP, settings, perf_counter() - start),
             )
-            yield record, [] if own else _wrong_sentences(record, sentences, counted, scored)
+            measured = Measured(record, counts.strict.sum(axis=1), counts.documents, counts.items)
+            yield measured, [] if own else _wrong_sentences(record, sentences, counted, scored)
             own = own or counts
 
 
@@ -124,7 +128,7 @@ def _wrong_sentences(
     ]
 
 
-def _other_adapters(settings: EvalNer, data: Mapping[str, str], adapters: Sequence[str]) -> dict[str, list[str]]:
+def _other_adapters(settings: EvalNer, data: Sequence[str], adapters: Sequence[str]) -> dict[str, list[str]]:
     others = by_adapter(settings.other_adapters, adapters)
     if foreign := [language for language in others if language not in data]:
         raise UserError(f"other_adapters: there is no data of {', '.join(foreign)}; give --data.{foreign[0]}")
@@ -141,6 +145,9 @@ class _Counts:
     """As ``hipe_counts``, (documents, 2, types of the gold standard, 3)."""
     types: list[str]
     """Types of the gold standard."""
+    documents: list[str]
+    items: str
+    """SHA-256 of the words and of what is to be found in them."""
 
 
 def _counted_tags(
@@ -162,7 +169,9 @@ def _count(sentences: Sequence[TaggedSentence], tags: Sequence[TagPair], scored:
             whole += part
     gold, predicted = zip(*documents.values(), strict=True)
     types = [kind for kind in entity_types(sentences) if kind in scored]
-    return _Counts(entity_counts(gold, predicted, scored), hipe_counts(gold, predicted, types), types)
+    items = digest([types, *zip(documents, gold, strict=True), [sentence.words for sentence in sentences]])
+    strict, hipe = entity_counts(gold, predicted, scored), hipe_counts(gold, predicted, types)
+    return _Counts(strict, hipe, types, list(documents), items)
 
 
 def _scores(counts: _Counts, seed: int) -> dict[str, Any]:

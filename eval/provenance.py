@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import content_hash, existing_folder
+from ..settings import Measuring
 from ..texts import HUB
 from ..tokenizer.folders import is_hub_name
 from ..xmod.checkpoints import History, languages_seen, model_hash, read_history
@@ -38,7 +39,7 @@ def provenance(
     files: Sequence[str],
     history: History,
     step: str,
-    seed: int,
+    measuring: Measuring,
     seconds: float,
     hash_of_model: str | None = None,
 ) -> Provenance:
@@ -48,10 +49,12 @@ def provenance(
         model=Path(model).name,
         model_hash=hash_of_model or model_hash(model),
         data_hash=hash_of_data(files),
+        data_revision=measuring.revision,
+        data_licence=measuring.licence,
         pretrained_on=languages_seen(history, "pretrain"),
         finetuned_on=languages_seen(history, step),
         train_seed=trained[-1]["seed"] if trained else None,
-        seed=seed,
+        seed=measuring.seed,
         precision=trained[-1]["precision"] if trained else "float32",
         seconds=round(seconds, 1),
         hardware=hardware(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import platform
+import re
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +38,10 @@ class Provenance(BaseModel):
     """SHA-256 of the model's folder."""
     data_hash: str
     """SHA-256 of the data files."""
+    data_revision: str = ""
+    """Which version of the data it was; empty where nobody said."""
+    data_licence: str = ""
+    """Licence of the data; empty where nobody said."""
     pretrained_on: list[str]
     """Languages of pretraining steps, as the model's history tells."""
     finetuned_on: list[str]
@@ -67,7 +72,7 @@ class Record(BaseModel):
     language: str
     """Tested language, an adapter's key; of two sides "de_CH-rm_CH", of retrieval in one direction "de_CH>rm_CH"."""
     adapter: str | None = None
-    """The adapter that read the text, which may be another language's; None for a pair, where each has its own."""
+    """The adapter that read the text, which may be another language's; of a pair both, None where each is its own."""
     system: str
     """What was measured, such as "adapted" or "trunk"."""
     metric: Literal["f1", "macro_f1", "aer", "accuracy"]
@@ -102,7 +107,12 @@ class Record(BaseModel):
     def zero_shot(self) -> bool | None:
         """Whether the task was learned, and in other languages only; None where no task was learned."""
         trained = self.provenance.finetuned_on
-        return not any(same_language(self.language, seen) for seen in trained) if trained else None
+        return not any(same_language(side, seen) for side in self._sides() for seen in trained) if trained else None
+
+    def _sides(self) -> list[str]:
+        """The languages tested. Where "-" may part two of them or stand inside one, each part counts as one."""
+        pair = self.task in ("word-alignment", "sentence-retrieval")
+        return re.split("[->]", self.language) if pair else [self.language]
 
     @model_validator(mode="wrap")
     @classmethod

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..files import RESULTS, new_folder, refuse_used_folder
+from ..files import new_folder, refuse_used_folder
 from ..settings import EvalSentences
+from ..tasks.alignment_tuning import STEP
 from ..tasks.sentence_alignment import Search, accuracy, are_right, find_translations, read_sentences
 from ..tasks.word_alignment import load_encoder
 from ..xmod.checkpoints import read_history
-from ..xmod.languages import resolve_language
+from .adapters import readers
+from .counts import Measured, digest, write_measured
 from .intervals import bootstrap_interval
 from .provenance import provenance
-from .records import Provenance, Record, percent, write_records
+from .records import Provenance, Record, percent
 
 
 def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, Any]:
@@ -37,15 +39,21 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
     history = read_history(settings.model) or []
     model, tokenizer = load_encoder(settings.model)
     pairs = read_sentences(settings.source, settings.target)
-    names = [resolve_language(name, model.languages) for name in settings.languages]
-    search = find_translations(model, tokenizer, list(zip(*pairs, strict=True)), names, settings.score)
+    names, adapters = zip(*readers(settings.languages, settings.read_as, model.languages), strict=True)
+    search = find_translations(model, tokenizer, list(zip(*pairs, strict=True)), adapters, settings.score)
     found = are_right(search.found, pairs)
     files = [settings.source, settings.target]
-    where = provenance(settings.model, files, history, "", settings.seed, perf_counter() - start)
-    views = [("-".join(names), found), (">".join(names), found[:, :1]), (">".join(names[::-1]), found[:, 1:])]
-    records = [_sentence_record(hits, search, language, settings, where) for language, hits in views]
+    where = provenance(settings.model, files, history, STEP, settings, perf_counter() - start)
+    views = [("-", 1, found), (">", 1, found[:, :1]), (">", -1, found[:, 1:])]
+    items = digest(pairs)
+    measured = []
+    for sign, order, hits in views:
+        language, adapter = (sign.join(keys[::order]) for keys in (names, adapters))
+        told = _sentence_record(hits, search, language, None if adapter == language else adapter, settings, where)
+        measured.append(Measured(*told, [str(number) for number in range(1, len(pairs) + 1)], items))
     with new_folder(out) as folder:
-        write_records(folder / RESULTS, records)
+        write_measured(folder, measured)
+    records = [each.record for each in measured]
     return {r.language: {"accuracy": r.score, "interval": [r.low, r.high]} for r in records}
 
 
@@ -53,17 +61,19 @@ def _sentence_record(
     hits: np.ndarray,
     search: Search,
     language: str,
+    adapter: str | None,
     settings: EvalSentences,
     provenance: Provenance,
-) -> Record:
-    """The record of what was found in one direction or both, shape (pairs, directions)."""
+) -> tuple[Record, np.ndarray]:
+    """The record of what was found in one direction or both, shape (pairs, directions), and its counts."""
     counts = np.stack([hits.sum(axis=1), np.full(len(hits), hits.shape[1])], axis=1)
     low, high = bootstrap_interval(counts, accuracy, seed=settings.seed)
-    return Record(
+    record = Record(
         task="sentence-retrieval",
         dataset=settings.dataset,
         split=settings.split,
         language=language,
+        adapter=adapter,
         system=settings.system,
         metric="accuracy",
         score=percent(accuracy(counts.sum(axis=0))),
@@ -76,3 +86,4 @@ def _sentence_record(
         dropped=search.dropped,
         provenance=provenance,
     )
+    return record, counts

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from transformers import XmodConfig
 
 from ..errors import UserError
-from ..files import RESULTS, new_folder, refuse_used_folder
+from ..files import new_folder, refuse_used_folder
 from ..settings import EvalStance
 from ..tasks.stance import STEP, Comment, detect_stance, label_numbers, read_comments, tell_settings
 from ..tasks.stance_scores import confusion, label_f1, macro_f1
 from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed
-from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForSequenceClassification
+from .adapters import distinct_readers
 from .baselines import Baseline, majority, tfidf
+from .counts import Measured, digest, write_measured
 from .intervals import bootstrap_interval, by_cluster
 from .provenance import hash_of_data, known_history, provenance
-from .records import Provenance, Record, percent, write_records
+from .records import Provenance, Record, percent
 
 
 def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
@@ -49,13 +50,14 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
         language: tell_settings(read_comments(path, language, labelled=True), learned)
         for language, path in settings.data.items()
     }
-    records = [record for model in models for record in _measured(model, tests, settings)]
-    adapters = {name: resolve_language(name, XmodConfig.from_pretrained(models[0]).languages) for name in tests}
-    records += list(_baselines(train, tests, adapters, settings))
+    measured = [each for model in models for each in _measured(model, tests, settings)]
+    reading = distinct_readers(tests, settings.read_as, XmodConfig.from_pretrained(models[0]).languages)
+    languages = {name: language for name, (language, _) in reading.items()}
+    measured += list(_baselines(train, tests, languages, settings)) if settings.baselines else []
     with new_folder(out) as folder:
-        write_records(folder / RESULTS, records)
+        write_measured(folder, measured)
     told: dict[str, Any] = {}
-    for record in records:
+    for record in (each.record for each in measured):
         name = record.language if record.dataset == settings.dataset else f"{record.language}, {record.dataset}"
         seed = record.provenance.train_seed
         system = record.system if seed is None or len(models) == 1 else f"{record.system}, seed {seed}"
@@ -67,26 +69,27 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
     return told
 
 
-def _measured(source: str, tests: Mapping[str, list[Comment]], settings: EvalStance) -> Iterator[Record]:
+def _measured(source: str, tests: Mapping[str, list[Comment]], settings: EvalStance) -> Iterator[Measured]:
     history = known_history(source, "swissxmod finetune stance")
     model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, source)
-    paths = by_adapter(settings.data, model.languages)
-    for language, items in by_adapter(tests, model.languages).items():
+    for name, (language, adapter) in distinct_readers(tests, settings.read_as, model.languages).items():
+        items = tests[name]
         gold = label_numbers(model, items)
         start = perf_counter()
-        stances = detect_stance(model, tokenizer, items, language)
+        stances = detect_stance(model, tokenizer, items, adapter)
         labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
         counts = confusion(gold, stances.probabilities.argmax(axis=1), len(labels))
-        origin = provenance(source, [paths[language]], history, STEP, settings.seed, perf_counter() - start)
-        yield from _records(items, counts, labels, language, settings, settings.system, stances.cut, origin)
+        origin = provenance(source, [settings.data[name]], history, STEP, settings, perf_counter() - start)
+        view = _View(labels, language, adapter, settings.system, stances.cut)
+        yield from _records(items, counts, view, settings, origin)
 
 
 def _baselines(
     train: Mapping[str, list[Comment]],
     tests: Mapping[str, list[Comment]],
-    adapters: Mapping[str, str],
+    languages: Mapping[str, str],
     settings: EvalStance,
-) -> Iterator[Record]:
+) -> Iterator[Measured]:
     """What a constant answer reaches, and what counting words does, learned from the same comments."""
     learned = [item for items in train.values() for item in items]
     if not learned:
@@ -107,36 +110,41 @@ def _baselines(
             found = np.array([labels.index(label) for label in predict(items)])
             seconds = perf_counter() - start
             gold = np.array([labels.index(str(item.label)) for item in items])
-            origin = provenance(name, [settings.data[language]], history, STEP, settings.seed, seconds, files)
+            origin = provenance(name, [settings.data[language]], history, STEP, settings, seconds, files)
             counts = confusion(gold, found, len(labels))
             # Under the name that the model's scores have, so that they stand side by side.
-            yield from _records(items, counts, labels, adapters[language], settings, name, 0, origin)
+            view = _View(labels, languages[language], languages[language], name, 0)
+            yield from _records(items, counts, view, settings, origin)
+
+
+class _View(NamedTuple):
+    """What told the labels of some comments."""
+
+    labels: Sequence[str]
+    language: str
+    adapter: str
+    system: str
+    cut: int
 
 
 def _records(
-    items: Sequence[Comment],
-    counts: np.ndarray,
-    labels: Sequence[str],
-    language: str,
-    settings: EvalStance,
-    system: str,
-    cut: int,
-    origin: Provenance,
-) -> Iterator[Record]:
+    items: Sequence[Comment], counts: np.ndarray, view: _View, settings: EvalStance, origin: Provenance
+) -> Iterator[Measured]:
     """A record of each setting that the comments name."""
     for setting in dict.fromkeys(item.setting for item in items):
         mine = [i for i, item in enumerate(items) if item.setting == setting]
-        clusters = by_cluster(counts[mine], [items[i].question for i in mine])
+        questions = [items[i].question for i in mine]
+        clusters = by_cluster(counts[mine], questions)
         total = clusters.sum(axis=0)
         low, high = bootstrap_interval(clusters, macro_f1, seed=settings.seed)
-        by_label = zip(labels, label_f1(total), strict=True)
-        yield Record(
+        by_label = zip(view.labels, label_f1(total), strict=True)
+        record = Record(
             task="stance",
             dataset=f"{settings.dataset}, {setting}" if setting else settings.dataset,
             split=settings.split,
-            language=language,
-            adapter=language,
-            system=system,
+            language=view.language,
+            adapter=view.adapter,
+            system=view.system,
             metric="macro_f1",
             score=percent(macro_f1(total)),
             low=percent(low),
@@ -146,7 +154,9 @@ def _records(
             items=len(mine),
             windowed=0,
             dropped=0,
-            cut=cut,
+            cut=view.cut,
             details={f"f1 {label}": percent(value) for label, value in by_label if not np.isnan(value)},
             provenance=origin,
         )
+        tested = digest([list(view.labels), *([items[i].question, items[i].comment, items[i].label] for i in mine)])
+        yield Measured(record, clusters, list(dict.fromkeys(questions)), tested)

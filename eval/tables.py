@@ -50,7 +50,7 @@ def scores_table(records: Iterable[Record]) -> list[str]:
         ]
         for record in records
     ]
-    return _table(heading, rows, right={4, 5, 6})
+    return markdown_table(heading, rows, right={4, 5, 6})
 
 
 def matrix_table(matrix: Matrix) -> list[str]:
@@ -66,10 +66,11 @@ def matrix_table(matrix: Matrix) -> list[str]:
         ]
         name = wording.listing(map(wording.language_name, row.trained_on))
         rows.append([f"{name}, {row.system}" if matrix.several_systems else name, *cells])
-    return _table(heading, rows, right=set(range(1, len(heading))))
+    return markdown_table(heading, rows, right=set(range(1, len(heading))))
 
 
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
+def markdown_table(heading: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
+    """Lines of a Markdown table; the columns ``right`` have their text there."""
     rule = ["---:" if column in right else "---" for column in range(len(heading))]
     return [f"| {' | '.join(map(_cell, row))} |" for row in (heading, rule, *rows)]
 

@@ -28,9 +28,42 @@ def values(**changes: Any) -> dict[str, Any]:
 
 
 @given(st.sampled_from(LANGUAGES), st.lists(st.sampled_from(LANGUAGES)))
-def test_a_language_trained_on_is_never_zero_shot(tested: str, trained: list[str]) -> None:
+def test_zero_shot_is_what_was_learned_in_other_languages_only(tested: str, trained: list[str]) -> None:
     record = Record(**values(language=tested, provenance={"finetuned_on": trained}))
     assert record.zero_shot is (None if not trained else tested[:2] not in {language[:2] for language in trained})
+
+
+@st.composite
+def spellings(draw: st.DrawFn, language: str) -> str:
+    """A language in one of the ways that people and models write it."""
+    rest = draw(st.sampled_from(["", "CH", "XX", "sursilv", "Latn", "CH-vallader", "Latn_CH", "rumgr"]))
+    name = f"{language}{draw(st.sampled_from('-_'))}{rest}" if rest else language
+    return draw(st.sampled_from([name, name.lower(), name.upper(), name.replace("-", "_")]))
+
+
+@given(st.data())
+def test_a_tested_language_that_was_trained_on_is_never_zero_shot(data: st.DataObject) -> None:
+    language = data.draw(st.sampled_from(["rm", "de", "gsw", "fr"]))
+    tested, trained = data.draw(spellings(language)), data.draw(spellings(language))
+    others = data.draw(st.lists(spellings("it")))
+    seen = data.draw(st.permutations([trained, *others]))
+    assert Record(**values(language=tested, provenance={"finetuned_on": seen})).zero_shot is False
+    # Of a pair of languages, whichever side it is on.
+    other = data.draw(spellings("it"))
+    sides = data.draw(st.permutations([tested, other]))
+    pair = data.draw(st.sampled_from("->")).join(sides)
+    task = {"task": "word-alignment", "metric": "aer", "language": pair}
+    assert Record(**values(**task, provenance={"finetuned_on": [trained]})).zero_shot is False
+
+
+def test_records_without_what_was_added_later_are_still_read(tmp_path: Path) -> None:
+    record = Record(**values())
+    write_records(tmp_path / "r.jsonl", [record])
+    old = json.loads((tmp_path / "r.jsonl").read_text())
+    for name in ("data_revision", "data_licence"):
+        del old["provenance"][name]
+    (tmp_path / "r.jsonl").write_text(json.dumps(old) + "\n")
+    assert read_records(tmp_path / "r.jsonl") == [record]
 
 
 def test_written_records_are_read_back(tmp_path: Path) -> None:
