@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from .errors import UserError
     from .eval.alignment import evaluate_alignment
     from .eval.card import write_card
+    from .eval.comparison import compare_results
     from .eval.ner import evaluate_ner
     from .eval.records import Record, read_records
     from .eval.report import write_report
     from .eval.sentences import evaluate_sentences
     from .eval.stance import evaluate_stance
+    from .harness import evaluate_suite
     from .recipe import run_recipe
     from .settings import (
         AdapterExport,
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
         DetectorTrain,
         Embed,
         EvalAlignment,
+        EvalCompare,
         EvalDetector,
         EvalNer,
         EvalSentences,
         EvalStance,
+        EvalSuite,
         FinetuneAlignment,
         FinetuneNer,
         FinetuneStance,
@@ -97,18 +101,20 @@ _HOMES = {
     "errors": ["UserError"],
     "eval.alignment": ["evaluate_alignment"],
     "eval.card": ["write_card"],
+    "eval.comparison": ["compare_results"],
     "eval.ner": ["evaluate_ner"],
     "eval.records": ["Record", "read_records"],
     "eval.report": ["write_report"],
     "eval.sentences": ["evaluate_sentences"],
     "eval.stance": ["evaluate_stance"],
+    "harness": ["evaluate_suite"],
     "recipe": ["run_recipe"],
     "settings": [
         "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "App", "DetectorTrain",
-        "Embed", "EvalAlignment", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "FinetuneAlignment",
-        "FinetuneNer", "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit", "ModelModularise",
-        "PredictFill", "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport",
-        "VocabReport", "VocabTrain", "VocabTransplant",
+        "Embed", "EvalAlignment", "EvalCompare", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "EvalSuite",
+        "FinetuneAlignment", "FinetuneNer", "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit",
+        "ModelModularise", "PredictFill", "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report",
+        "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],

@@ -17,21 +17,35 @@ from .errors import UserError
 from .files import STANDARD
 from .processes import is_main
 from .recipe import Outcome, run_recipe
+from .settings import EvalSuite
 from .verbs import VERBS, one_line
 
+FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+SUITE = "suite"
+"""What eval measures if it is not told a task."""
+REPEATED = {
+    "model": "folder or hub name of a model, or label=path",
+    "adapter": "rm=de also measures each model with the German adapter reading Romansh",
+    "only": "an experiment of the suite to run; all by default",
+    "set": "name=value, replaces a value of the suite",
+}
+"""Options of a suite that are given once for each value."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        the exit code: 0, 2 for bad input (one line on stderr says what), 130 when interrupted.
+        the exit code: 0, 1 where a stage failed and others went on, 2 for bad input (one line on stderr says what), 130
+        when interrupted.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger(__package__).setLevel(logging.INFO if is_main() else logging.WARNING)
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    if words[:1] == ["eval"] and any(word.startswith(("--suite", "--model")) for word in words[1:2]):
+        words.insert(1, SUITE)
     try:
         parser = _parser()
         return _run(parser, parser.parse_args(words))
@@ -83,6 +97,8 @@ def _parser() -> ArgumentParser:
         for verb in verbs:
             name = f"{group} {verb}"
             choices.add_subcommand(verb, _verb_parser(name), help=_first_line(VERBS[name].settings))
+        if group == "eval":
+            choices.add_subcommand(SUITE, _suite_parser(), help=_first_line(EvalSuite))
     return parser
 
 
@@ -127,6 +143,21 @@ def _run_parser() -> ArgumentParser:
     )
     parser.add_argument("recipe", help="YAML file, or the name of a bundled recipe")
     parser.add_argument("--set", action="append", default=[], help="name=value, replaces a value of the recipe")
+    parser.add_argument(
+        "--keep_going", action="store_true", help="when a stage fails, go on with those that do not need it"
+    )
+    return parser
+
+
+def _suite_parser() -> ArgumentParser:
+    summary, _, example = (EvalSuite.__doc__ or "").partition("Example:")
+    parser = ArgumentParser(
+        exit_on_error=False, description=" ".join(summary.split()), epilog="example: " + " ".join(example.split())
+    )
+    parser.add_class_arguments(EvalSuite, as_group=False, skip=set(REPEATED))
+    for name, help_ in REPEATED.items():
+        parser.add_argument(f"--{name}", action="append", default=[], help=f"{help_}; as often as you like")
+    parser.add_argument("--out", required=True, help="folder to write, or of an earlier run, which goes on")
     return parser
 
 
@@ -143,9 +174,10 @@ def _run(parser: ArgumentParser, given: Namespace) -> int:
     if given.verb == "demo":
         return _demo(chosen.out)
     if given.verb == "run":
-        _show(run_recipe(_find_recipe(chosen.recipe), chosen.set, _say))
-        return 0
+        return _show(run_recipe(_find_recipe(chosen.recipe), chosen.set, _say, keep_going=chosen.keep_going))
     name = given.verb
+    if name == "eval" and chosen.what == SUITE:
+        return _suite(chosen[SUITE])
     if name not in VERBS:
         name, chosen = f"{given.verb} {chosen.what}", chosen[chosen.what]
     return _step(name, chosen)
@@ -166,8 +198,15 @@ def _demo(out: str) -> int:
     package = resources.files(__package__)
     recipe = str(package / "recipes" / "demo.yaml")
     outcome = run_recipe(recipe, [f"out={json.dumps(out)}", f"data={json.dumps(str(package / 'sample'))}"], _say)
-    _show(outcome)
-    return 0
+    return _show(outcome)
+
+
+def _suite(given: Namespace) -> int:
+    from .harness import evaluate_suite
+
+    values = given.as_dict()
+    out = values.pop("out")
+    return _show(evaluate_suite(EvalSuite(**values), out, _say))
 
 
 def _find_recipe(name: str) -> Path:
@@ -182,17 +221,21 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: Outcome) -> int:
+    """Tell what a run left behind, and what failed; returns the exit code."""
     from .eval.records import read_records
     from .eval.report import main_table
 
     if outcome.results is None:
         print("no evaluation stage, so no report; the stages wrote:")
         print("\n".join(map(str, outcome.stages.values())))
-        return
-    print(main_table(read_records(outcome.results)))
-    print(f"results: {outcome.results}")
-    print(f"report:  {outcome.report}")
+    else:
+        print(main_table(read_records(outcome.results)))
+        print(f"results: {outcome.results}")
+        print(f"report:  {outcome.report}")
+    for name, why in outcome.failed.items():
+        print(f"swissxmod: {name}: {why}", file=sys.stderr)
+    return FAILED if outcome.failed else 0
 
 
 def _plain(summary: dict[str, Any], indent: str = "") -> str:

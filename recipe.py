@@ -88,7 +88,7 @@ def run_recipe(
         notes=list(recipe.get("notes", [])),
         command=shlex.join(["swissxmod", "run", str(path), *as_flags("set", overrides)]),
     )
-    results, report = write_results(done, out, page)
+    results, report = write_results(done, out, out, page)
     return Outcome({stage.name: out / stage.name for stage in done}, results, report, failed)
 
 
@@ -289,18 +289,21 @@ def _run_stage(stage: Stage, out: Path) -> str:
     return f"{seconds:.0f} s"
 
 
-def write_results(stages: Sequence[Stage], out: Path, page: Report) -> tuple[Path, Path] | tuple[None, None]:
+def write_results(
+    stages: Sequence[Stage], where: Path, out: Path, page: Report
+) -> tuple[Path, Path] | tuple[None, None]:
     """Write the records of all stages, and their report, into ``out``.
 
     Args:
-        stages: that have a result, in ``out``.
+        stages: that have a result.
+        where: holds the folder of each.
         out: where to write.
         page: what the report says besides what the stages have.
 
     Returns:
         both files; None where no stage has a record.
     """
-    folders = {stage.name: out / stage.name for stage in stages}
+    folders = {stage.name: where / stage.name for stage in stages}
     found = {name: [folder / name for folder in folders.values() if (folder / name).is_file()] for name in _FOUND}
     if not found[RESULTS]:
         return None, None

@@ -187,6 +187,8 @@ def _texts_of_data_set(path: str, column: str) -> Iterator[str]:
 def hub_rows(path: str) -> Iterator[dict[str, Any]]:
     """Rows of a data set ("hub:OWNER/NAME:CONFIG:SPLIT"), streamed; numbers that stand for names become the names.
 
+    "hub:OWNER/NAME@REVISION" is a commit, tag or branch of it, such as refs/convert/parquet for one that is a script.
+
     Raises:
         UserError: for a data set that cannot be read.
     """
@@ -194,12 +196,13 @@ def hub_rows(path: str) -> Iterator[dict[str, Any]]:
         from datasets import load_dataset
     except ImportError as error:
         raise needs_data_extra(f"{path}: Parquet files and data sets of the hub") from error
-    name, *rest = path.removeprefix(HUB).split(":")
+    source, *rest = path.removeprefix(HUB).split(":")
+    name, _, revision = source.partition("@")
     if not name or len(rest) > 2:
         raise UserError(f"{path}: expected hub:OWNER/NAME, hub:OWNER/NAME:CONFIG or hub:OWNER/NAME:CONFIG:SPLIT")
     config, split = [*rest, "", ""][:2]
     try:
-        rows = load_dataset(name, config or None, split=split or "train", streaming=True)
+        rows = load_dataset(name, config or None, split=split or "train", streaming=True, revision=revision or None)
         names = _names_of_numbers(rows.features or {})
         for row in rows:
             yield {key: _named(value, names[key]) if key in names else value for key, value in row.items()}

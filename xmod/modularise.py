@@ -64,7 +64,7 @@ def modularise_model(settings: ModelModularise, out: str | Path) -> dict[str, An
     """
     refuse_used_folder(out)
     check_languages(settings.languages)
-    config = _known_config(settings.source)
+    config = known_config(settings.source)
     tokenizer = load_tokenizer(settings.tokenizer or settings.source)
     check_rows(settings.source, tokenizer, config.vocab_size)
     set_seed(settings.seed)
@@ -245,7 +245,12 @@ def _starts(settings: ModelModularise, adapters: list[str]) -> dict[str, list[st
     }
 
 
-def _known_config(source: str) -> PreTrainedConfig:
+def known_config(source: str) -> PreTrainedConfig:
+    """The config of a checkpoint that is modular or can be made so.
+
+    Raises:
+        UserError: for a kind that cannot be.
+    """
     config = read_config(source)
     known = (*PLAIN, XmodConfig.model_type)
     if config.model_type not in known:
