@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         ModelCompress,
         ModelInfo,
         ModelInit,
+        ModelMerge,
         ModelModularise,
         PredictFill,
         PredictLanguage,
@@ -90,6 +91,8 @@ if TYPE_CHECKING:
     )
     from .xmod.modularise import modularise_model
     from .xmod.pretraining.run import pretrain
+    from .xmod.tuned_folders import merge_model
+    from .xmod.tuning import peft_config
     from .xmod.vocabulary import transplant_vocabulary
 
 _HOMES = {
@@ -113,8 +116,8 @@ _HOMES = {
         "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "App", "DetectorTrain",
         "Embed", "EvalAlignment", "EvalCompare", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "EvalSuite",
         "FinetuneAlignment", "FinetuneNer", "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit",
-        "ModelModularise", "PredictFill", "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report",
-        "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
+        "ModelMerge", "ModelModularise", "PredictFill", "PredictLanguage", "PredictNer", "PredictStance", "Pretrain",
+        "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],
@@ -143,6 +146,8 @@ _HOMES = {
     "xmod.initialise": ["init_model"],
     "xmod.modularise": ["modularise_model"],
     "xmod.pretraining.run": ["pretrain"],
+    "xmod.tuned_folders": ["merge_model"],
+    "xmod.tuning": ["peft_config"],
     "xmod.vocabulary": ["transplant_vocabulary"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -10,6 +10,11 @@ class UserError(ValueError):
     """Something the user gave cannot be used; the message says what was expected, found, and what to do."""
 
 
+def needs_extra(what: str, extra: str) -> UserError:
+    """The error where a package of an extra is missing."""
+    return UserError(f"{what} need an extra: pip install 'swissxmod[{extra}]'")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error that says something, or its class."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

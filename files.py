@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 
 import yaml
 
-from .errors import UserError
+from .errors import UserError, needs_extra
 
 CURVE = "training.json"
 """A model folder's learning curve."""
@@ -105,7 +105,7 @@ def _open_bytes(path: Path) -> IO[bytes]:
 
 def needs_data_extra(what: str) -> UserError:
     """The error where a package of the extra is missing."""
-    return UserError(f"{what} need an extra: pip install 'swissxmod[data]'")
+    return needs_extra(what, "data")
 
 
 def _refuse_file_above(path: Path) -> None:

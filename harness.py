@@ -374,7 +374,7 @@ def _has(system: System, language: str) -> bool:
 
 
 def _compare(plan: Plan, stages: Sequence[Stage], out: Path, say: Say) -> None:
-    """Compare the systems that have a result in a stage of its own, which is not run again as long as the results are the same."""
+    """Compare the systems in a stage of its own, which is not run again as long as the results are the same."""
     from .eval.comparison import COMPARISON, TABLE
 
     cells = out / CELLS

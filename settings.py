@@ -6,7 +6,7 @@ Nothing heavy is imported here, so that ``swissxmod --help`` answers at once. Co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .errors import UserError
 from .texts import Paths
@@ -44,6 +44,8 @@ Normalisation = Literal["nfc", "nfkc"]
 Rule = Literal["mean", "focus", "random"]
 Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
+Peft = Literal["lora", "dora", "ia3"]
+Bits = Literal[4, 8]
 Layer = int | Literal["mean"]
 LinkMethod = Literal["argmax", "itermax", "match", "softmax", "agreement"]
 DocumentFormat = Literal["tsv", "tmx", "jsonl"]
@@ -268,6 +270,17 @@ class ModelCard:
 
 
 @dataclass(frozen=True)
+class ModelMerge:
+    """Make an ordinary model folder of one that was fine-tuned with --peft lora, dora or ia3 and of its base.
+
+    Example: swissxmod model merge --model ner-lora --out ner
+    """
+
+    model: str
+    """Folder that finetune wrote with --peft."""
+
+
+@dataclass(frozen=True)
 class ModelModularise:
     """Make an X-MOD model with your languages of a BERT, RoBERTa, XLM-R or X-MOD checkpoint, its function unchanged.
 
@@ -458,7 +471,28 @@ class TagReading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskTraining:
+class Quantised:
+    """How many bits the matrices of the trunk take in memory."""
+
+    load_in_4bit: bool = False
+    """Hold the matrices of the trunk in 4 bits (NF4, its constants quantised too); the rest stays as it is. Needs the
+    extra "quantised"."""
+    load_in_8bit: bool = False
+    """Hold the matrices of the trunk in 8 bits; the rest stays as it is. Needs the extra "quantised"."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if self.load_in_4bit and self.load_in_8bit:
+            raise UserError("load_in_4bit and load_in_8bit: give one of the two")
+
+    @property
+    def bits(self) -> Bits | None:
+        """Of the trunk's matrices; None for whole numbers of 32."""
+        return 4 if self.load_in_4bit else 8 if self.load_in_8bit else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskTraining(Quantised):
     """How a model is fine-tuned for a task. The defaults are SwissBERT's, but for what a task says itself."""
 
     model: str
@@ -473,32 +507,56 @@ class TaskTraining:
     """How many to take of each dev file (a seeded sample); all by default."""
     freeze: bool = True
     """Freeze embeddings and language adapters, so that the task works with any language's adapter."""
+    peft: Peft | None = None
+    """Train a few megabytes beside the frozen model, and write only them: low-rank updates of the trunk's matrices
+    (lora, dora), or factors of its states (ia3). Needs the extra "peft"."""
+    rank: int = 8
+    """Rank of the updates of lora and dora."""
+    alpha: int = 16
+    """The updates of lora and dora count alpha / rank times."""
     epochs: int = 3
     """Passes over the data."""
     batch_size: int = 16
     """Examples per step."""
-    learning_rate: float = 2e-5
-    """Peak learning rate."""
+    micro_batch: int | None = None
+    """Examples to compute at once, where memory is short; the whole batch by default."""
+    gradient_checkpointing: bool = False
+    """Compute each layer twice instead of keeping what is inside of it, where memory is short."""
+    learning_rate: float | None = None
+    """Peak learning rate; by default 2e-5 (of stance 1e-5), with --peft what suits the method."""
     warmup: float = 0.1
     """Share of the steps to warm up."""
     weight_decay: float = 0.01
     """Decoupled weight decay."""
     dropout: float = 0.1
-    """Dropout while training. The saved model keeps its own."""
+    """Dropout while training, also before the updates of lora and dora. The saved model keeps its own."""
     precision: Precision = "auto"
     """"bfloat16" is mixed precision; "auto" takes it where the processor has instructions for it."""
     seed: int = 1
     """Seed of sampling, order and dropout."""
     seeds: int = 1
     """Models to train, with the seeds from the one given on; more than one become the folders seed-1, seed-2, ..."""
+    OWN_RATE: ClassVar[float] = 2e-5
+    """Peak learning rate of the task where the whole trunk learns."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         _seed(self)
         _some(self, "train")
         _share(self, "warmup", "dropout")
-        _at_least(self, sentences=1, dev_sentences=1, epochs=1, batch_size=1, seeds=1)
-        _at_least(self, learning_rate=0, weight_decay=0)
+        _at_least(self, sentences=1, dev_sentences=1, epochs=1, batch_size=1, micro_batch=1, seeds=1)
+        _at_least(self, learning_rate=0, weight_decay=0, rank=1, alpha=1)
+        self._check_peft()
+
+    def _check_peft(self) -> None:
+        if self.peft and not self.freeze:
+            raise UserError("freeze: with --peft the model's own weights never learn; leave out --freeze false")
+        if self.bits and self.peft not in ("lora", "dora", "ia3"):
+            raise UserError(
+                f"load_in_{self.bits}bit: weights in so few bits cannot learn; give --peft lora, dora or ia3, which "
+                f"learn beside them, found {self.peft}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -528,10 +586,9 @@ class FinetuneStance(TaskTraining):
     train: dict[str, str]
     """Data of each training language: JSONL with "question", "comment" and "label", or hub:OWNER/NAME:CONFIG:SPLIT. Of
     data that says its "language" only what is in this one is taken."""
-    learning_rate: float = 1e-5
-    """Peak learning rate."""
     longest: int = 256
     """Pieces to read of a question and its comment; what is longer is cut at the end of the longer one, and counted."""
+    OWN_RATE: ClassVar[float] = 1e-5
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -721,7 +778,7 @@ class Embed(SpokenTextReading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictNer(SpokenTextReading):
+class PredictNer(SpokenTextReading, Quantised):
     """Find the names in a file, line by line.
 
     Example: swissxmod predict ner --model ner --text articles.txt --language rm --out names.jsonl
@@ -739,9 +796,14 @@ class PredictNer(SpokenTextReading):
     """Whether lines are those of a printed page: they belong together up to an empty line, and a word that is broken at
     the end of a line is read whole. Of plain text a paragraph is then a text."""
 
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        super().__post_init__()
+        Quantised.__post_init__(self)
+
 
 @dataclass(frozen=True)
-class PredictStance:
+class PredictStance(Quantised):
     """Tell the stance of each comment of a file, with the probabilities of all labels.
 
     Example: swissxmod predict stance --model stance --text comments.jsonl --language fr --out stances.jsonl
@@ -775,7 +837,7 @@ class Measuring:
 
 
 @dataclass(frozen=True)
-class EvalStance(Measuring):
+class EvalStance(Measuring, Quantised):
     """Measure stance detection in several languages, each with its own adapter: macro F1 beside two baselines.
 
     Example: swissxmod eval stance --model stance --data.de de.jsonl --data.it it.jsonl --out stance-scores
@@ -796,12 +858,13 @@ class EvalStance(Measuring):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         _seed(self)
         _some(self, "data")
 
 
 @dataclass(frozen=True)
-class EvalNer(TagReading, Measuring):
+class EvalNer(TagReading, Measuring, Quantised):
     """Measure a tagger in several languages, each with its own adapter.
 
     Example: swissxmod eval ner --model ner --data.de de.conll --data.rm rm.conll --out ner-scores
@@ -823,6 +886,7 @@ class EvalNer(TagReading, Measuring):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         _seed(self)
         _some(self, "data")
         _at_least(self, context=1)

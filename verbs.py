@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ VERBS = {
     "model init": Verb(s.ModelInit, "xmod.initialise:init_model"),
     "model info": Verb(s.ModelInfo, "xmod.info:model_info", writes=False),
     "model card": Verb(s.ModelCard, "eval.card:write_card", file="README.md"),
+    "model merge": Verb(s.ModelMerge, "xmod.tuned_folders:merge_model"),
     "model modularise": Verb(s.ModelModularise, "xmod.modularise:modularise_model"),
     "model compress": Verb(s.ModelCompress, "xmod.compression:compress_model"),
     "adapter export": Verb(s.AdapterExport, "xmod.adapter_files:export_language"),
@@ -98,9 +100,10 @@ def one_line(error: BaseException) -> str:
 def _quiet_libraries() -> None:
     """Leave the terminal to our own lines: what ``transformers`` has to say of each load and save is in our errors."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from huggingface_hub.utils import logging as hub_logging
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     hub_logging.set_verbosity_error()

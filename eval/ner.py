@@ -72,7 +72,7 @@ def evaluate_ner(settings: EvalNer, out: str | Path) -> dict[str, Any]:
 def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[Example]]]:
     """Each record, and what to keep of the mistakes that a language's own adapter makes."""
     history = known_history(source, "swissxmod finetune ner")
-    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source)
+    model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source, bits=settings.bits)
     reading = distinct_readers(settings.data, settings.read_as, model.languages)
     others = _other_adapters(settings, [language for language, _ in reading.values()], model.languages)
     known = model_types(model)

@@ -71,7 +71,7 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
 
 def _measured(source: str, tests: Mapping[str, list[Comment]], settings: EvalStance) -> Iterator[Measured]:
     history = known_history(source, "swissxmod finetune stance")
-    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, source)
+    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, source, bits=settings.bits)
     for name, (language, adapter) in distinct_readers(tests, settings.read_as, model.languages).items():
         items = tests[name]
         gold = label_numbers(model, items)

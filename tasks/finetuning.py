@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,17 +16,21 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from ..files import existing_folder, read_json, refuse_used_folder
-from ..settings import TaskTraining
+from ..settings import Bits, Peft, TaskTraining
 from ..tokenizer.folders import is_hub_name
-from ..xmod.adapters import PLANS, learned, train_only
+from ..xmod.adapters import PLANS, learned, parameter_counts, train_only
 from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint, seed_folder
 from ..xmod.inference import pad_batch
 from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodPreTrainedModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
+from ..xmod.tuned_folders import HEAD, save_tuned
+from ..xmod.tuning import LEARNING_RATES, peft_config, wrap
 from .best_epoch import BestEpoch
 
-HEAD = ("classifier.",)
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 ItemT = TypeVar("ItemT")
 ModelT = TypeVar("ModelT", bound=XmodPreTrainedModel)
 SettingsT = TypeVar("SettingsT", bound=TaskTraining)
@@ -47,8 +51,16 @@ def with_each_seed(
     return {seed_folder(one.seed): finetune(one, Path(out) / seed_folder(one.seed)) for one in each}
 
 
-def load_head(model_class: type[ModelT], source: str, labels: Sequence[str]) -> tuple[ModelT, PreTrainedTokenizerFast]:
+def load_head(
+    model_class: type[ModelT], source: str, labels: Sequence[str], bits: Bits | None = None
+) -> tuple[ModelT, PreTrainedTokenizerFast]:
     """A model with a head for the labels: its own if it has one for just these, else a new one.
+
+    Args:
+        model_class: with the head.
+        source: folder or hub name.
+        labels: what the head tells apart.
+        bits: of the trunk's matrices; see :func:`load_with_tokenizer`.
 
     Raises:
         UserError: for a model with a head for other labels, or with one of which nobody knows what it was trained on.
@@ -57,7 +69,7 @@ def load_head(model_class: type[ModelT], source: str, labels: Sequence[str]) -> 
         _check_head(source, model_class.__name__, labels)
     names = dict(enumerate(labels))
     numbers = {label: number for number, label in names.items()}
-    return load_with_tokenizer(model_class, source, new_parts=HEAD, id2label=names, label2id=numbers)
+    return load_with_tokenizer(model_class, source, new_parts=HEAD, bits=bits, id2label=names, label2id=numbers)
 
 
 def _check_head(source: str, architecture: str, labels: Sequence[str]) -> None:
@@ -155,18 +167,58 @@ def fit(
     Returns:
         scores of the epochs, the one that was kept, and how many parameters learned.
     """
-    parts = train_only(model, PLANS["task" if settings.freeze else "full"])
+    tuned = _beside(model, settings) if settings.peft else None
+    parts = parameter_counts(model) if tuned else train_only(model, PLANS["task" if settings.freeze else "full"])
     steps = settings.epochs * -(-len(examples) // settings.batch_size)
     with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):
-        plan = TrainingPlan.of(settings, steps=steps, title=record["step"])
-        curve = train(model, examples, examples.collate, plan, Path(work), [best]).curve
-    best.restore(model)
+        plan = TrainingPlan.of(
+            settings,
+            steps=steps,
+            title=record["step"],
+            learning_rate=_learning_rate(settings),
+            micro_batch=settings.micro_batch,
+            gradient_checkpointing=settings.gradient_checkpointing,
+            paged=settings.bits is not None and torch.cuda.is_available(),
+        )
+        curve = train(tuned or model, examples, examples.collate, plan, Path(work), [best]).curve
+    best.restore(tuned or model)
     record |= {
         **learned(parts),
+        **_method(settings),
         "epochs": best.scores,
         "kept_epoch": best.kept,
         "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
-    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
+    history = [*(read_history(settings.model) or []), record]
+    if tuned and settings.peft:
+        save_tuned(out, tuned, tokenizer, settings.model, settings.peft, history, curve)
+    else:
+        save_checkpoint(out, model, tokenizer, history, curve)
     return {"epochs": best.scores, "kept_epoch": best.kept, "parameters": parts}
+
+
+def _beside(model: XmodPreTrainedModel, settings: TaskTraining) -> PeftModel:
+    """The model with what learns beside it, as ``settings.peft`` says."""
+    config = peft_config(
+        cast(Peft, settings.peft),
+        type(model),
+        rank=settings.rank,
+        alpha=settings.alpha,
+        dropout=settings.dropout,
+    )
+    return wrap(model, config)
+
+
+def _learning_rate(settings: TaskTraining) -> float:
+    if settings.learning_rate is not None:
+        return settings.learning_rate
+    return LEARNING_RATES[settings.peft] if settings.peft else settings.OWN_RATE
+
+
+def _method(settings: TaskTraining) -> dict[str, Any]:
+    """For the history: how it learned, where not in the weights of the model themselves."""
+    if settings.peft is None:
+        return {}
+    sizes = ["rank", "alpha"] if settings.peft in ("lora", "dora") else []
+    return {"peft": settings.peft, "bits": settings.bits, **{size: getattr(settings, size) for size in sizes}}

@@ -83,7 +83,7 @@ def _finetune(settings: FinetuneNer, out: str | Path) -> dict[str, Any]:
         raise UserError("train: no entity in the training data")
     set_seed(settings.seed)
     labels = [OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in "BI")]
-    model, tokenizer = load_head(XmodForTokenClassification, settings.model, labels)
+    model, tokenizer = load_head(XmodForTokenClassification, settings.model, labels, settings.bits)
     data = by_adapter(data, model.languages)
     dev = dev_of(settings, read, data, model.languages)
     examples = TaggedPieces(data, model, tokenizer)

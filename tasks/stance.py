@@ -94,7 +94,7 @@ def _finetune(settings: FinetuneStance, out: str | Path) -> dict[str, Any]:
     if len(labels) < 2:
         raise UserError(f"train: expected two labels or more, found {', '.join(labels)}")
     set_seed(settings.seed)
-    model, tokenizer = load_head(XmodForSequenceClassification, settings.model, labels)
+    model, tokenizer = load_head(XmodForSequenceClassification, settings.model, labels, settings.bits)
     model.config.update({LONGEST: min(settings.longest, model.base_model.max_tokens)})
     data = by_adapter(data, model.languages)
     dev = dev_of(settings, read, data, model.languages)
@@ -251,7 +251,7 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
     Raises:
         UserError: for a file that cannot be read, or a language that has no adapter or cannot be detected.
     """
-    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, settings.model)
+    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, settings.model, bits=settings.bits)
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
     counts, cut, detected = Counter(dict.fromkeys(labels, 0)), 0, Counter[str]()
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..detection.choice import LanguageChoice
 from ..errors import UserError
+from ..settings import Bits
 from ..texts import batched
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.modeling import XmodForTokenClassification
@@ -66,13 +67,17 @@ class Tagger:
         self.tokenizer = tokenizer
 
     @classmethod
-    def load(cls, source: str | Path) -> Tagger:
+    def load(cls, source: str | Path, *, bits: Bits | None = None) -> Tagger:
         """The tagger in a model folder, or of a hub name.
+
+        Args:
+            source: folder or hub name.
+            bits: how many the matrices of the trunk take in memory, 4 or 8; by default they stay as they are.
 
         Raises:
             UserError: if it cannot be loaded.
         """
-        return cls(*load_with_tokenizer(XmodForTokenClassification, source))
+        return cls(*load_with_tokenizer(XmodForTokenClassification, source, bits=bits))
 
     @overload
     def __call__(self, texts: str, language: str | None = ..., *, wrapped: bool = ...) -> list[Entity]: ...  # type: ignore[overload-overlap]

@@ -17,6 +17,11 @@ from .modeling import XmodPreTrainedModel
 ModelT = TypeVar("ModelT", bound=XmodPreTrainedModel)
 _ADAPTER = re.compile(r"(.*\.adapter_modules\.)([^.]+)(\..*)")
 
+TRUNK_MATRICES = (
+    r"(?:.*\.)?encoder\.layer\.\d+\."
+    r"(?:attention\.(?:self\.(?:query|key|value)|output\.dense)|intermediate\.dense|output\.dense)"
+)
+"""Names of the linear layers of the trunk, in our classes and in those of ``transformers``; adapters are none."""
 Part = Literal["embeddings", "adapters", "trunk", "head"]
 PLANS: dict[str, tuple[Part, ...]] = {
     # Vamvas et al. 2023, "SwissBERT": adapters, embeddings and positions learn in pretraining, the trunk does not ...
@@ -79,8 +84,11 @@ def parameter_counts(model: nn.Module) -> dict[str, tuple[int, int]]:
     total: Counter[str] = Counter()
     trainable: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
-        total[part_of(name)] += parameter.numel()
-        trainable[part_of(name)] += parameter.numel() * parameter.requires_grad
+        if ".original_module." in name:  # a head as it was before peft made a copy of it that learns
+            continue
+        count = parameter.numel() * (2 if parameter.dtype == torch.uint8 else 1)  # two of 4 bits each
+        total[part_of(name)] += count
+        trainable[part_of(name)] += count * parameter.requires_grad
     return {part: (trainable[part], count) for part, count in total.items()}
 
 

@@ -8,9 +8,10 @@ A model folder is one of ``transformers`` (``config.json``, ``model.safetensors`
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +21,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrain
 from ..errors import UserError, first_line
 from ..files import CURVE, content_hash, existing_folder, free_space, new_folder, read_json, write_json
 from ..processes import local_rank
+from ..settings import Bits
 from ..tokenizer.folders import is_hub_name, load_tokenizer, named
 from .int8 import is_int8, read_int8, write_int8
 from .modeling import (
@@ -30,8 +32,14 @@ from .modeling import (
     XmodModel,
     XmodPreTrainedModel,
 )
+from .quantised import quantisation
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 HISTORY = "swissxmod.json"
+TUNED = "adapter_config.json"
+"""What ``peft`` calls the file that says what was learned beside a model; an ordinary model folder has none."""
 SPARE_ROWS = 1024
 """Embeddings may have so many rows more than there are pieces: some are padded to a multiple that processors like."""
 CLASSES: dict[str, type[XmodPreTrainedModel]] = {
@@ -97,6 +105,10 @@ def load_model(
     Raises:
         UserError: also if other weights are missing.
     """
+    if is_tuned(source):
+        from .tuned_folders import load_tuned
+
+        return load_tuned(model_class, Path(source), **kwargs)
     model, missing = load_partly(model_class, source, **kwargs)
     _refuse_lost(model_class, source, missing, new_parts)
     return model
@@ -136,7 +148,7 @@ def load(source: str | Path, dtype: torch.dtype = torch.float32) -> XmodPreTrain
             "load_model(XmodModel, ...) loads the encoder alone"
         )
     kind = CLASSES[architecture]
-    if kind is not XmodModel:
+    if kind is not XmodModel or is_tuned(source):
         return load_model(kind, source, dtype=dtype).eval()
     encoder, missing = load_partly(XmodModel, source, dtype=dtype)
     _refuse_lost(XmodModel, source, missing, (_POOLER,))
@@ -150,18 +162,28 @@ def load_with_tokenizer(
     source: str | Path,
     *,
     new_parts: Sequence[str] = (),
+    bits: Bits | None = None,
     **kwargs: Any,  # noqa: ANN401
 ) -> tuple[ModelT, PreTrainedTokenizerFast]:
     """:func:`load_model`, on the GPU if there is one, and :func:`load_tokenizer`.
+
+    Args:
+        bits: how many the matrices of the trunk take in memory, 4 or 8; by default they stay as they are.
 
     Raises:
         UserError: also if the tokenizer and the model do not belong together.
     """
     tokenizer = load_tokenizer(source)
-    model = load_model(model_class, source, new_parts=new_parts, **kwargs)
-    check_rows(source, tokenizer, model.config.vocab_size)
     device = torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
-    return model.to(device), tokenizer
+    held = quantisation(bits, device) if bits else {}
+    model = load_model(model_class, source, new_parts=new_parts, **(held | kwargs))
+    check_rows(source, tokenizer, model.config.vocab_size)
+    return model if bits else model.to(device), tokenizer
+
+
+def is_tuned(source: str | Path) -> bool:
+    """Whether a folder holds what was learned beside a model, and not the model."""
+    return (Path(source) / TUNED).is_file()
 
 
 def seed_folder(seed: int | str) -> str:
@@ -224,11 +246,12 @@ def read_history(source: str | Path) -> History | None:
 
 def save_checkpoint(
     out: str | Path,
-    model: XmodPreTrainedModel,
+    model: XmodPreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerFast,
     history: History,
     curve: list[dict[str, float]] | None = None,
     extras: Mapping[str, Callable[[Path], object]] | None = None,
+    facts: Mapping[str, Any] | None = None,
     *,
     int8: bool = False,
 ) -> None:
@@ -236,11 +259,12 @@ def save_checkpoint(
 
     Args:
         out: folder to make.
-        model: its weights and config.
+        model: its weights and config, or what was learned beside them.
         tokenizer: its tokenizer.
         history: the steps that made it.
         curve: what its training logged.
         extras: what writes each further file or folder, by name.
+        facts: what the file of the history says besides.
         int8: write the weights in a quarter of the space, see :mod:`int8`.
 
     Raises:
@@ -258,7 +282,7 @@ def save_checkpoint(
         except SafetensorError as error:
             raise OSError(f"{out}: cannot be written ({first_line(error)}; {free_space(Path(out))})") from error
         tokenizer.save_pretrained(folder)
-        write_json(folder / HISTORY, {"history": history})
+        write_json(folder / HISTORY, {**(facts or {}), "history": history})
         if curve is not None:
             write_json(folder / CURVE, curve)
         for name, write in (extras or {}).items():
@@ -276,7 +300,24 @@ def model_hash(source: str | Path) -> str:
     if is_hub_name(source):
         return f"hub:{source}"
     files = [path for path in Path(source).iterdir() if path.suffix == ".safetensors" or path.name in _HASHED]
-    return hashlib.sha256("".join(content_hash(path) for path in sorted(files)).encode()).hexdigest()
+    digests = [content_hash(path) for path in sorted(files)]
+    if is_tuned(source):  # the base belongs to it, wherever that is
+        config = read_json(Path(source) / TUNED) | {"base_model_name_or_path": None}
+        digests += [json.dumps(config, sort_keys=True), base_of(source)["hash"]]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def base_of(source: str | Path) -> dict[str, str]:
+    """Of a folder with what was learned beside a model, that "model", its "hash", and how ("peft").
+
+    Raises:
+        UserError: if it does not say.
+    """
+    facts = read_json(Path(source) / HISTORY)
+    base = facts.get("base") if isinstance(facts, dict) else None
+    if not isinstance(base, dict) or not {"model", "hash", "peft"} <= base.keys():
+        raise UserError(f"{Path(source) / HISTORY}: does not say beside which model this was learned ('base')")
+    return base
 
 
 def languages_seen(history: History, step: str) -> list[str]:

@@ -116,6 +116,7 @@ class XmodModel(XmodPreTrainedModel):
         packed: PackedBatch | None = None,
         layers: int | None = None,
         output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> BaseModelOutputWithPooling | tuple[Tensor, ...]:
         """Encode a batch, padded or packed.
@@ -133,6 +134,7 @@ class XmodModel(XmodPreTrainedModel):
                 then, and what is said of each token comes back packed too: (n, hidden).
             layers: run only the first so many; ``last_hidden_state`` is then what ``hidden_states[layers]`` would be.
             output_hidden_states: also return the embeddings and the states after every layer.
+            output_attentions: false, if given: libraries that call any model, such as ``peft``, name it.
             return_dict: false for a plain tuple.
 
         Returns:
@@ -142,6 +144,7 @@ class XmodModel(XmodPreTrainedModel):
             UserError: if the language is unknown, the shapes disagree, a sentence is empty or longer than the
                 model's positions.
         """
+        _no_attentions(output_attentions)
         inputs = pack_inputs(
             self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
@@ -200,6 +203,7 @@ class XmodForMaskedLM(XmodPreTrainedModel):
         logits_at: Literal["all", "labels"] | None = None,
         reduction: Literal["mean", "none"] = "mean",
         output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> MaskedLMOutput | tuple[Tensor, ...]:
         """Score the vocabulary; see :meth:`XmodModel.forward` for the inputs.
@@ -216,6 +220,7 @@ class XmodForMaskedLM(XmodPreTrainedModel):
             ``loss``, the mean over labelled tokens (NaN if there is none) or, without a reduction, that of each in the
             order of their logits, and ``logits``.
         """
+        _no_attentions(output_attentions)
         inputs = pack_inputs(
             self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
@@ -261,6 +266,7 @@ class XmodForTokenClassification(XmodPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         packed: PackedBatch | None = None,
         output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> TokenClassifierOutput | tuple[Tensor, ...]:
         """Score the labels of every token; see :meth:`XmodModel.forward` for the inputs.
@@ -271,6 +277,7 @@ class XmodForTokenClassification(XmodPreTrainedModel):
         Returns:
             ``loss`` and ``logits``, shape (batch, sequence, labels).
         """
+        _no_attentions(output_attentions)
         inputs = pack_inputs(
             self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
@@ -302,6 +309,7 @@ class XmodForSequenceClassification(XmodPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         packed: PackedBatch | None = None,
         output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
         """Score the labels of every sentence; see :meth:`XmodModel.forward` for the inputs.
@@ -313,6 +321,7 @@ class XmodForSequenceClassification(XmodPreTrainedModel):
         Returns:
             ``loss`` and ``logits``, shape (batch, labels).
         """
+        _no_attentions(output_attentions)
         inputs = pack_inputs(
             self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
         )
@@ -358,6 +367,7 @@ class XmodForQuestionAnswering(XmodPreTrainedModel):
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> QuestionAnsweringModelOutput | tuple[Tensor, ...]:
         """Score where an answer starts and ends; see :meth:`XmodModel.forward` for the inputs.
@@ -370,6 +380,7 @@ class XmodForQuestionAnswering(XmodPreTrainedModel):
             ``loss``, the mean of both, and ``start_logits`` and ``end_logits``, shape (batch, sequence): the lowest
             number there is at padded positions, so that none of them is ever the answer.
         """
+        _no_attentions(output_attentions)
         inputs = pack_inputs(
             self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, None
         )
@@ -389,3 +400,11 @@ def _position_loss(logits: Tensor, positions: Tensor) -> Tensor:
     """Cross-entropy over the tokens of a sentence; positions outside of it are left out, as ``transformers`` does."""
     length = logits.shape[1]
     return functional.cross_entropy(logits, positions.view(-1).clamp(0, length), ignore_index=length)
+
+
+def _no_attentions(wanted: bool | None) -> None:
+    if wanted:
+        raise UserError(
+            "output_attentions: the weights of attention are never made whole here; the class of the same name in "
+            "transformers loads the same checkpoint and gives them"
+        )

@@ -69,6 +69,10 @@ class TrainingPlan:
     """Steps between evaluations; none are made by default."""
     patience: int | None = None
     """Evaluations without a better one after which to stop; then the best weights are kept."""
+    gradient_checkpointing: bool = False
+    """Compute each layer again in the backward pass instead of keeping what is inside of it."""
+    paged: bool = False
+    """Let the optimiser's state move to the processor's memory while the GPU's is short."""
     compile: bool = False
     monitor: Monitor = "none"
     tokens: float | None = None
@@ -77,17 +81,8 @@ class TrainingPlan:
     @classmethod
     def of(cls, settings: TrainingSettings, *, steps: int, title: str, **further: Any) -> TrainingPlan:  # noqa: ANN401
         """The plan that the settings of a training step ask for; ``further`` fields are taken as they are."""
-        return cls(
-            steps=steps,
-            batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
-            warmup=settings.warmup,
-            weight_decay=settings.weight_decay,
-            precision=settings.precision,
-            seed=settings.seed,
-            title=title,
-            **further,
-        )
+        names = ("batch_size", "learning_rate", "warmup", "weight_decay", "precision", "seed")
+        return cls(**{"steps": steps, "title": title, **{name: getattr(settings, name) for name in names}} | further)
 
 
 @dataclass(frozen=True)
@@ -192,6 +187,7 @@ def _arguments(plan: TrainingPlan, work: Path) -> TrainingArguments:
         per_device_train_batch_size=at_once,
         gradient_accumulation_steps=rounds,
         learning_rate=plan.learning_rate,
+        **_to_save_memory(plan),
         warmup_steps=round(plan.steps * plan.warmup),
         weight_decay=plan.weight_decay,
         lr_scheduler_type="linear",
@@ -218,6 +214,14 @@ def _arguments(plan: TrainingPlan, work: Path) -> TrainingArguments:
         # A process may have no text of a language that another one has: its adapter then has no gradient there.
         ddp_find_unused_parameters=True,
     )
+
+
+def _to_save_memory(plan: TrainingPlan) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"optim": "paged_adamw_32bit"} if plan.paged else {}
+    if plan.gradient_checkpointing:
+        # The other kind needs an input with a gradient, which frozen embeddings do not give.
+        arguments |= {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}}
+    return arguments
 
 
 def _micro_batches(plan: TrainingPlan) -> tuple[int, int]:

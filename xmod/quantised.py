@@ -1,0 +1,43 @@
+"""Trunks whose matrices take 4 or 8 bits a number in memory, through ``bitsandbytes``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from ..errors import needs_extra
+from ..settings import Bits
+from .adapters import TRUNK_MATRICES
+
+
+def quantisation(bits: Bits, device: torch.device) -> dict[str, Any]:
+    """What ``from_pretrained`` is to be told so that the trunk's matrices take so few bits, and all else stays.
+
+    Embeddings, norms, language adapters and heads keep their precision. Four bits are NF4 with quantised constants
+    (Dettmers et al. 2023, "QLoRA", arXiv 2305.14314), eight LLM.int8 (Dettmers et al. 2022, arXiv 2208.07339).
+
+    Args:
+        bits: 4 or 8.
+        device: where the model shall be; it cannot be moved later.
+
+    Raises:
+        UserError: if the extra is not installed.
+    """
+    # On a processor it says of every single product that it is computed in another precision than its input.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError as error:
+        raise needs_extra(f"load_in_{bits}bit: trunks in {bits} bits", "quantised") from error
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=bits == 4,
+        load_in_8bit=bits == 8,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        llm_int8_skip_modules=[rf"(?!{TRUNK_MATRICES}$).*"],
+    )
+    return {"quantization_config": config, "device_map": {"": str(device)}}

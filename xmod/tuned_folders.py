@@ -1,0 +1,208 @@
+"""Folders of what was learned beside a model: a few megabytes, their base by name and hash, and all a user expects.
+
+``adapter_model.safetensors`` and ``adapter_config.json`` are those of ``peft``, which loads them over the classes of
+``transformers`` too; the base is in ``swissxmod.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from huggingface_hub import ModelCardData
+from safetensors import SafetensorError, safe_open
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from ..errors import UserError, first_line
+from ..files import existing_file, existing_folder, refuse_used_folder, write_text
+from ..settings import ModelMerge
+from ..tokenizer.folders import is_hub_name, load_tokenizer
+from .checkpoints import (
+    CLASSES,
+    History,
+    base_of,
+    is_tuned,
+    load,
+    load_model,
+    model_hash,
+    read_config,
+    read_history,
+    save_checkpoint,
+)
+from .modeling import XmodModel, XmodPreTrainedModel
+from .tuning import import_peft
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+ModelT = TypeVar("ModelT", bound=PreTrainedModel)
+WEIGHTS = "adapter_model.safetensors"
+HEAD = ("classifier.",)
+
+
+def save_tuned(
+    out: str | Path,
+    tuned: PeftModel,
+    tokenizer: PreTrainedTokenizerFast,
+    base: str,
+    method: str,
+    history: History,
+    curve: list[dict[str, float]],
+) -> None:
+    """Write what was learned beside a model as a folder of its own.
+
+    Args:
+        out: folder to make.
+        tuned: the model with what was learned.
+        tokenizer: its tokenizer.
+        base: folder or hub name of the model.
+        method: of the learning.
+        history: the steps that made the base, and this one.
+        curve: what the training logged.
+
+    Raises:
+        UserError: if ``out`` is a file or a folder that is not empty.
+    """
+    named = base if is_hub_name(base) else str(Path(base).resolve())
+    extras = {
+        "config.json": lambda path: _write_config(tuned, path),
+        "README.md": lambda path: write_text(path, _card(tuned, base, method, history)),
+    }
+    facts = {"base": {"model": named, "hash": model_hash(base), "peft": method}}
+    for config in tuned.peft_config.values():
+        config.base_model_name_or_path = base
+    save_checkpoint(out, tuned, tokenizer, history, curve, extras, facts)
+
+
+def load_tuned(model_class: type[ModelT], folder: Path, **kwargs: Any) -> ModelT:  # noqa: ANN401
+    """The model that a folder of :func:`save_tuned` and its base make, an ordinary one if nothing is quantised.
+
+    Args:
+        model_class: the class that was tuned, or :class:`XmodModel` for its encoder.
+        folder: what was learned.
+        kwargs: passed to ``from_pretrained`` of the base.
+
+    Raises:
+        UserError: if the base is missing or another one, or a file is damaged.
+    """
+    config = read_config(folder)
+    tuned_class = CLASSES[config.architectures[0]]
+    if model_class not in (tuned_class, XmodModel):
+        raise UserError(f"{folder}: a {tuned_class.__name__}, which cannot be loaded as {model_class.__name__}")
+    base = _find_base(folder, base_of(folder))
+    # The config says all of them; a model with a head has no pooler.
+    rest = {name: value for name, value in kwargs.items() if name not in ("id2label", "label2id", "add_pooling_layer")}
+    model = load_model(tuned_class, base, new_parts=HEAD, **(rest | {"config": config}))
+    _check_weights(folder / WEIGHTS)
+    peft = import_peft()
+    try:
+        tuned = peft.PeftModel.from_pretrained(model, str(folder))
+    except Exception as error:  # a config or weights can be wrong in more ways than the library has classes for
+        raise UserError(f"{folder}: cannot be loaded over {base}: {first_line(error)}") from error
+    expected = set(peft.get_peft_model_state_dict(tuned))
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        if lost := sorted(expected ^ set(file.keys())):
+            raise UserError(f"{folder / WEIGHTS}: {len(lost)} weights are missing or strange, such as {lost[0]!r}")
+    if "quantization_config" in kwargs:
+        whole = tuned.get_base_model()
+    else:
+        whole = tuned.merge_and_unload()
+    return cast(ModelT, whole.base_model if model_class is XmodModel and tuned_class is not XmodModel else whole)
+
+
+def merge_model(settings: ModelMerge, out: str | Path) -> dict[str, Any]:
+    """Write the ordinary model folder that a folder of what was learned and its base make.
+
+    Args:
+        settings: the folder.
+        out: folder to make.
+
+    Returns:
+        the base and the method.
+
+    Raises:
+        UserError: if the folder holds an ordinary model or as :func:`load_tuned`.
+    """
+    refuse_used_folder(out)
+    folder = existing_folder(settings.model)
+    if not is_tuned(folder):
+        raise UserError(f"{folder}: an ordinary model already; nothing was learned beside it with --peft")
+    base = base_of(folder)
+    model = load(folder)
+    history = [*(read_history(folder) or []), {"step": "merge"}]
+    save_checkpoint(out, model, load_tokenizer(folder), history)
+    return {"base": base["model"], "peft": base["peft"]}
+
+
+def _find_base(folder: Path, base: Mapping[str, str]) -> str:
+    """Where the base is now: where it was, or beside the folder under its name."""
+    recorded = base["model"]
+    if is_hub_name(recorded):
+        return recorded
+    places = [Path(recorded), folder.absolute().parent / Path(recorded).name]
+    found = next((place for place in places if (place / "config.json").is_file()), None)
+    if found is None:
+        raise UserError(
+            f"{folder}: was learned beside the model {recorded}, which is not there; put it there again, or beside the "
+            f"folder as {Path(recorded).name!r}"
+        )
+    if model_hash(found) != base["hash"]:
+        raise UserError(
+            f"{folder}: was learned beside another model than the one that is at {found} now (its weights, config or "
+            "tokenizer differ); updates of one model spoil another"
+        )
+    return str(found)
+
+
+def _check_weights(path: Path) -> None:
+    try:
+        with safe_open(existing_file(path), "pt"):
+            pass
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a whole safetensors file ({error})") from error
+
+
+def _write_config(tuned: PeftModel, path: Path) -> None:
+    """The config of the whole model, as ``save_pretrained`` of it writes it; how it is held in memory is left out."""
+    model: XmodPreTrainedModel = tuned.get_base_model()
+    config = model.config.to_diff_dict()
+    config.pop("quantization_config", None)
+    config["architectures"] = [type(model).__name__]
+    type(model.config).from_dict(config).to_json_file(path)
+
+
+def _card(tuned: PeftModel, base: str, method: str, history: History) -> str:
+    """What the folder is and how it is used, for the hub."""
+    last, kind = history[-1], type(tuned.get_base_model()).__name__
+    header = ModelCardData(
+        base_model=base if is_hub_name(base) else None,
+        library_name="peft",
+        language=sorted({language.replace("_", "-").split("-")[0] for language in last["languages"]}),
+        tags=["swissxmod", "xmod", method],
+    )
+    return f"""---
+{header.to_yaml()}
+---
+
+# {last["step"].removeprefix("finetune ").capitalize()} beside {Path(base).name}
+
+Learned by {method} beside the frozen model `{Path(base).name}`, on {", ".join(last["languages"])}. The folder holds
+only what was learned; its base is needed too. All languages of the base work, each through its own adapter.
+
+```python
+from swissxmod import load, load_tokenizer
+
+model, tokenizer = load("FOLDER"), load_tokenizer("FOLDER")
+```
+
+Over the class of `transformers`:
+
+```python
+from peft import PeftModel
+from transformers import AutoConfig, {kind}
+
+base = {kind}.from_pretrained("BASE", config=AutoConfig.from_pretrained("FOLDER"))
+model = PeftModel.from_pretrained(base, "FOLDER")
+```
+"""
