@@ -65,12 +65,13 @@ if TYPE_CHECKING:
     from .tasks.document_alignment import align_documents
     from .tasks.embed import embed
     from .tasks.fill import predict_fill
-    from .tasks.ner import finetune_ner, tag_sentences
+    from .tasks.ner import finetune_ner
     from .tasks.predict import predict_ner
     from .tasks.sentence_alignment import align_sentences
     from .tasks.sentence_encoder import SentenceEncoder
     from .tasks.stance import detect_stance, finetune_stance, predict_stance, read_comments
     from .tasks.tagger import Entity, Tagger
+    from .tasks.tagging import tag_sentences
     from .tasks.word_alignment import align_words
     from .tokenizer.folders import load_tokenizer
     from .tokenizer.report import report_vocabulary
@@ -123,12 +124,13 @@ _HOMES = {
     "tasks.document_alignment": ["align_documents"],
     "tasks.embed": ["embed"],
     "tasks.fill": ["predict_fill"],
-    "tasks.ner": ["finetune_ner", "tag_sentences"],
+    "tasks.ner": ["finetune_ner"],
     "tasks.predict": ["predict_ner"],
     "tasks.sentence_alignment": ["align_sentences"],
     "tasks.sentence_encoder": ["SentenceEncoder"],
     "tasks.stance": ["detect_stance", "finetune_stance", "predict_stance", "read_comments"],
     "tasks.tagger": ["Entity", "Tagger"],
+    "tasks.tagging": ["tag_sentences"],
     "tasks.word_alignment": ["align_words"],
     "tokenizer.folders": ["load_tokenizer"],
     "tokenizer.report": ["report_vocabulary"],

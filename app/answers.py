@@ -16,8 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from ..errors import UserError
 from ..eval.wording import language_name
 from ..settings import WordLinking
-from ..tasks.ner import model_types
 from ..tasks.tagger import Entity, Passage, Tagger, detect_passages
+from ..tasks.tagging import model_types
 from ..tasks.word_alignment import all_links, chosen, load_encoder, word_vectors
 from ..tasks.words import split_words, whole_signs
 from ..xmod.modeling import XmodModel

@@ -17,10 +17,11 @@ from ..files import EXAMPLES, new_folder, refuse_used_folder
 from ..settings import EvalNer
 from ..tasks.conll import drop_lower_case, entity_types
 from ..tasks.hipe_scores import FUZZY, STRICT, hipe_counts, macro_by_document
-from ..tasks.ner import STEP, Tagging, model_types, tag_sentences
+from ..tasks.ner import STEP
 from ..tasks.ner_data import read_tagged
 from ..tasks.ner_scores import entity_counts, f1, precision, recall
 from ..tasks.sentences import TaggedSentence
+from ..tasks.tagging import Tagging, model_types, tag_sentences
 from ..xmod.checkpoints import load_with_tokenizer, of_each_seed
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification

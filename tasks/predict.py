@@ -12,8 +12,8 @@ from ..detection.detector import UNSURE
 from ..files import opened
 from ..settings import NerFormat, PredictNer
 from ..texts import LANGUAGE, Row, filled, json_line, language_of, read_texts
-from .ner import model_types
 from .tagger import Entity, Spoken, Tagger
+from .tagging import model_types
 from .words import split_words, whole_signs
 
 CHARACTERS = 2_000_000

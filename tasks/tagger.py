@@ -17,7 +17,7 @@ from ..texts import batched
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.modeling import XmodForTokenClassification
 from .conll import entities
-from .ner import tag_sentences
+from .tagging import tag_sentences
 from .words import Span, read_words, split_words, whole_signs
 
 CHUNK = 1000
