@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger(__package__).setLevel(logging.INFO if is_main() else logging.WARNING)
     words = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
-    if words[:1] == ["eval"] and any(word.startswith(("--suite", "--model")) for word in words[1:2]):
+    if words[:1] == ["eval"] and words[1:] and words[1].startswith("--") and words[1] != "--help":
         words.insert(1, SUITE)
     try:
         parser = _parser()

@@ -30,6 +30,8 @@ RESULTS = "results.jsonl"
 """An evaluation's records."""
 EXAMPLES = "examples.jsonl"
 """Beside the records of a tagger, sentences that it got wrong."""
+COMPARISON, COMPARISON_TABLE = "comparison.jsonl", "comparison.md"
+"""What systems are worth beside each other."""
 
 
 def existing_file(path: str | Path) -> Path:

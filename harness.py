@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from .errors import UserError
 from .eval.declarations import TASKS, DataSet, Experiment, Place, find_suite, load_data_set, parse, sides
-from .files import RESULTS, new_file, read_yaml
+from .files import COMPARISON, COMPARISON_TABLE, RESULTS, new_file, read_json, read_yaml
 from .recipe import (
     Outcome,
     Say,
@@ -106,7 +106,7 @@ def evaluate_suite(settings: EvalSuite, out: str | Path, say: Say = lambda line:
     failed = run_stages(stages, cells, say, keep_going=True)
     done = [stage for stage in stages if stage.name not in failed]
     folders = {stage.name: cells / stage.name for stage in done}
-    _compare(plan, done, out, say)
+    _compare(done, out, say)
     lost = [f"{len(failed)} of {len(stages)} cells have no result: {', '.join(failed)}."] if failed else []
     page = Report(
         results=str(out / RESULTS),
@@ -203,17 +203,27 @@ def _pair(text: str, option: str, example: str) -> tuple[str, str]:
 
 
 def _modular(label: str, model: str, languages: list[str], plan: Plan) -> System:
-    from .xmod.modularise import known_config
-
-    config = known_config(model)
-    if config.model_type == MODULAR:
-        return System(label, model, list(config.languages))
+    if (adapters := _adapters(model)) is not None:
+        return System(label, model, adapters)
     if not languages:
         raise UserError(f"{model}: a plain checkpoint; the suite must name the adapters it gets (languages: [...])")
     system = System(label, model, languages)
     made = plan.add(f"model_{system.slug}", do="model modularise", source=model, languages=languages)
     plan.note(f"{label} is a plain checkpoint with adapters that change nothing: every language has the same.")
     return System(label, made, languages)
+
+
+def _adapters(model: str) -> list[str] | None:
+    """Those of a modular model; None of a plain one that can be made modular."""
+    # Of a folder without torch, so that a run of which all cells are there takes seconds.
+    if Path(model).is_dir():
+        config = read_json(Path(model) / "config.json")
+        if isinstance(config, dict) and config.get("model_type") == MODULAR:
+            return [str(language) for language in config.get("languages", [])]
+    from .xmod.modularise import known_config
+
+    known = known_config(model)
+    return list(known.languages) if known.model_type == MODULAR else None
 
 
 def _random(like: System, source: str, seed: int, plan: Plan) -> System:
@@ -373,23 +383,19 @@ def _has(system: System, language: str) -> bool:
     return False
 
 
-def _compare(plan: Plan, stages: Sequence[Stage], out: Path, say: Say) -> None:
+def _compare(stages: Sequence[Stage], out: Path, say: Say) -> None:
     """Compare the systems in a stage of its own, which is not run again as long as the results are the same."""
-    from .eval.comparison import COMPARISON, TABLE
-
-    cells = out / CELLS
-    measured = [stage.name for stage in stages if stage.verb.startswith("eval ")]
-    name = "comparison"
-    kept = {stage.name: plan.stages[stage.name] for stage in stages}
-    stage = {"do": "eval compare", "results": [f"${{{key}}}" for key in measured]}
-    planned = plan_stages({"stages": kept | {name: stage}}, cells)[-1:] if measured else []
+    name, cells = "comparison", out / CELLS
+    measured = [f"${{{stage.name}}}" for stage in stages if stage.verb.startswith("eval ")]
+    stage = {name: {"do": "eval compare", "results": measured}}
+    planned = plan_stages({"stages": stage}, cells, stages) if measured else []
     told: list[str] = []
     failed = run_stages(planned, cells, told.append, keep_going=True)
-    for file in (COMPARISON, TABLE):
+    for file in (COMPARISON, COMPARISON_TABLE):
         if planned and not failed:
             with new_file(out / file) as temporary:
                 shutil.copyfile(cells / name / file, temporary)
         else:
             (out / file).unlink(missing_ok=True)
-    if planned:
-        say(failed[name] if failed else told[0].removeprefix("[1/1] "))
+    for line in told:
+        say(line.removeprefix("[1/1] "))

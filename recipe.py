@@ -194,13 +194,22 @@ def override_value(values: dict[str, Any], text: str, inner: str) -> None:
         raise UserError(f"--set {name}: not a YAML value: {value!r}") from error
 
 
-def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
-    """The stages in order, with references resolved and settings checked."""
+def plan_stages(recipe: Mapping[str, Any], out: Path, earlier: Sequence[Stage] = ()) -> list[Stage]:
+    """The stages in order, with references resolved and settings checked.
+
+    Args:
+        recipe: "stages", and values that they refer to.
+        out: holds the folder of each.
+        earlier: stages that are planned already, which these may refer to.
+
+    Raises:
+        UserError: for a stage that cannot be; the message says which.
+    """
     values: dict[str, Any] = {}
     for name, value in recipe.items():
         if name != "stages":
             values[name] = resolve(value, values)
-    keys: dict[str, str] = {}
+    keys = {stage.name: stage.key for stage in earlier}
     stages = []
     for name, description in recipe["stages"].items():
         found = description.get("do") if isinstance(description, dict) else description
@@ -212,13 +221,14 @@ def plan_stages(recipe: Mapping[str, Any], out: Path) -> list[Stage]:
         raw = {key: value for key, value in description.items() if key != "do"}
         verb = found
         try:
-            settings = make_settings(VERBS[verb].settings, resolve(raw, values | _folders(keys, out)))
             by_key = make_settings(VERBS[verb].settings, resolve(raw, values | keys))
             _check_files(by_key)
+            needs = frozenset(_references(raw) & keys.keys())
+            folders = {keys[name]: str(out / name) for name in needs}
+            settings = type(by_key)(**{key: _replaced(value, folders) for key, value in vars(by_key).items()})
         except UserError as error:
             raise UserError(f"stage {name}: {error}") from error
         parts = [metadata.version("swissxmod"), verb, fingerprint(asdict(by_key), PATHS)]
-        needs = frozenset(_references(raw) & keys.keys())
         keys[name] = _STAGE + hashlib.sha256("\0".join(parts).encode()).hexdigest()
         stages.append(Stage(name, verb, settings, keys[name], needs))
     return stages
@@ -234,8 +244,16 @@ def _check_files(settings: Any) -> None:  # noqa: ANN401 - any dataclass
                     raise UserError(f"{name}: {path}: no such file")
 
 
-def _folders(keys: Mapping[str, str], out: Path) -> dict[str, str]:
-    return {name: str(out / name) for name in keys}
+def _replaced(value: Any, folders: Mapping[str, str]) -> Any:  # noqa: ANN401 - a setting is any
+    """A setting with the folders of stages in the place of their keys."""
+    if isinstance(value, dict):
+        return {key: _replaced(part, folders) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_replaced(part, folders) for part in value]
+    if isinstance(value, str) and _STAGE in value:
+        for key, folder in folders.items():
+            value = value.replace(key, folder)
+    return value
 
 
 def resolve(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML is any

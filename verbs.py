@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import os
@@ -83,12 +84,19 @@ def make_settings(kind: type, values: dict[str, Any]) -> Any:  # noqa: ANN401 - 
     Raises:
         UserError: for unknown names, missing values or values of the wrong type.
     """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, "settings")
+    parser = _parser_of(kind)
     try:
         return parser.instantiate_classes(parser.parse_object({"settings": values})).settings
     except (ArgumentError, ValueError) as error:
         raise UserError(one_line(error)) from error
+
+
+@functools.cache
+def _parser_of(kind: type) -> ArgumentParser:
+    """Made once: it reads the source of the class, which takes as long as planning a stage otherwise does."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, "settings")
+    return parser
 
 
 def one_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import UserError
-from ..files import new_folder, read_lines, refuse_used_folder, write_text
+from ..files import COMPARISON, COMPARISON_TABLE, new_folder, read_lines, refuse_used_folder, write_text
 from ..settings import EvalCompare
 from ..texts import as_list
 from ..xmod.languages import parse_tag
@@ -22,7 +22,6 @@ from .intervals import holm, paired_difference
 from .records import Record
 from .tables import markdown_table
 
-COMPARISON, TABLE = "comparison.jsonl", "comparison.md"
 LOWER_IS_BETTER = {"aer"}
 LEVEL = 0.05
 
@@ -95,7 +94,7 @@ def compare_results(settings: EvalCompare, out: str | Path) -> dict[str, Any]:
         raise UserError(_nothing_to_compare(measured))
     with new_folder(out) as folder:
         write_text(folder / COMPARISON, "".join(f"{each.model_dump_json()}\n" for each in found))
-        write_text(folder / TABLE, comparison_page(found))
+        write_text(folder / COMPARISON_TABLE, comparison_page(found))
     told = [
         {
             "data": f"{each.dataset} ({each.split}), {each.language}",

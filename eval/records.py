@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -168,6 +167,8 @@ def versions() -> dict[str, str]:
 
 def hardware() -> str:
     """The device in words."""
+    import torch  # reading records needs none of it
+
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
     name = platform.processor() or platform.machine()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from swissxmod import UserError
-from swissxmod.texts import read_documents, read_pairs
+from swissxmod.texts import hub_rows, read_documents, read_pairs
 
 pyarrow = pytest.importorskip("pyarrow")
 pytest.importorskip("datasets")
@@ -120,3 +120,21 @@ def test_a_missing_extra_is_named(table: Path, data_set: Path, monkeypatch: pyte
     for source in (str(table), f"hub:{data_set}"):
         with pytest.raises(UserError, match=r"pip install 'swissxmod\[data\]'"):
             list(read_documents(source))
+
+
+def test_a_data_set_of_the_hub_can_be_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    asked: list[tuple[object, ...]] = []
+
+    class Rows(list[dict[str, str]]):
+        features: dict[str, object] = {}
+
+    def load(name: str, config: str | None, *, split: str, streaming: bool, revision: str | None) -> Rows:
+        asked.append((name, config, split, revision))
+        return Rows([{"text": "bun di"}])
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert list(hub_rows("hub:owner/set@refs/convert/parquet:default:test")) == [{"text": "bun di"}]
+    assert list(hub_rows("hub:owner/set::dev")) == [{"text": "bun di"}]
+    assert asked == [("owner/set", "default", "test", "refs/convert/parquet"), ("owner/set", None, "dev", None)]

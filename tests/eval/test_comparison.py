@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swissxmod import UserError
-from swissxmod.eval.comparison import COMPARISON, compare_results, read_comparisons
+from swissxmod.eval.comparison import compare_results, read_comparisons
 from swissxmod.eval.counts import Measured, read_measured, write_measured
 from swissxmod.eval.intervals import holm
 from swissxmod.eval.records import Record
+from swissxmod.files import COMPARISON
 from swissxmod.settings import EvalCompare
 from swissxmod.tasks.ner_scores import f1
 
