@@ -520,8 +520,9 @@ class TaskTraining(Quantised):
     """Examples per step."""
     micro_batch: int | None = None
     """Examples to compute at once, where memory is short; the whole batch by default."""
-    gradient_checkpointing: bool = False
-    """Compute each layer twice instead of keeping what is inside of it, where memory is short."""
+    gradient_checkpointing: bool | None = None
+    """Compute each layer twice instead of keeping what is inside of it, where memory is short; by default with a trunk
+    in 4 or 8 bits."""
     learning_rate: float | None = None
     """Peak learning rate; by default 2e-5 (of stance 1e-5), with --peft what suits the method."""
     warmup: float = 0.1

@@ -68,7 +68,8 @@ def make_step(side: str, plan: str, precision: str, device: str) -> Callable[[Ba
     return step
 
 
-def _megabytes(key: str) -> float:
+def megabytes(key: str) -> float:
+    """What the kernel says of this process: "VmRSS" is held now, "VmHWM" the most that was."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
 
@@ -84,13 +85,13 @@ def peak_memory(side: str, plan: str, shape: str, precision: str, device: str) -
         step(batch)
         peak = torch.cuda.max_memory_allocated()
         return {"total": peak / 2**20, "step": (peak - before) / 2**20}
-    libraries = _megabytes("VmRSS")
+    libraries = megabytes("VmRSS")
     step = make_step(side, plan, precision, device)
     step(batch)
     Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
-    before = _megabytes("VmRSS")
+    before = megabytes("VmRSS")
     step(batch)
-    peak = _megabytes("VmHWM")
+    peak = megabytes("VmHWM")
     return {"total": peak - libraries, "step": peak - before}
 
 

@@ -170,6 +170,7 @@ def fit(
     tuned = _beside(model, settings) if settings.peft else None
     parts = parameter_counts(model) if tuned else train_only(model, PLANS["task" if settings.freeze else "full"])
     steps = settings.epochs * -(-len(examples) // settings.batch_size)
+    checkpointing = settings.gradient_checkpointing
     with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):
         plan = TrainingPlan.of(
             settings,
@@ -177,7 +178,7 @@ def fit(
             title=record["step"],
             learning_rate=_learning_rate(settings),
             micro_batch=settings.micro_batch,
-            gradient_checkpointing=settings.gradient_checkpointing,
+            gradient_checkpointing=settings.bits is not None if checkpointing is None else checkpointing,
             paged=settings.bits is not None and torch.cuda.is_available(),
         )
         curve = train(tuned or model, examples, examples.collate, plan, Path(work), [best]).curve

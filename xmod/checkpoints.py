@@ -32,7 +32,7 @@ from .modeling import (
     XmodModel,
     XmodPreTrainedModel,
 )
-from .quantised import quantisation
+from .quantised import leave_file, quantisation
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -178,7 +178,10 @@ def load_with_tokenizer(
     held = quantisation(bits, device) if bits else {}
     model = load_model(model_class, source, new_parts=new_parts, **(held | kwargs))
     check_rows(source, tokenizer, model.config.vocab_size)
-    return model if bits else model.to(device), tokenizer
+    if bits:
+        leave_file(model)
+        return model, tokenizer
+    return model.to(device), tokenizer
 
 
 def is_tuned(source: str | Path) -> bool:

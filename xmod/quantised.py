@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..errors import needs_extra
 from ..settings import Bits
@@ -41,3 +42,13 @@ def quantisation(bits: Bits, device: torch.device) -> dict[str, Any]:
         llm_int8_skip_modules=[rf"(?!{TRUNK_MATRICES}$).*"],
     )
     return {"quantization_config": config, "device_map": {"": str(device)}}
+
+
+def leave_file(model: nn.Module) -> None:
+    """Copy what was not quantised out of the file that it was read from.
+
+    On a processor weights are views of the file in memory, and one of them keeps all of it, the matrices too.
+    """
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.clone()
