@@ -59,7 +59,7 @@ class Comparison(BaseModel):
     p: float
     """Of approximate randomisation, two-sided."""
     p_holm: float
-    """Adjusted for all comparisons that were made together (Holm 1979)."""
+    """Adjusted for all comparisons of the task that were made together (Holm 1979)."""
     clusters: int
     """Units that were drawn: documents where they are known, else sentences."""
 
@@ -111,7 +111,7 @@ def compare_results(settings: EvalCompare, out: str | Path) -> dict[str, Any]:
 
 
 def compare(measured: Sequence[Measured], *, seed: int, resamples: int) -> list[Comparison]:
-    """Compare all pairs of systems, see :func:`compare_results`.
+    """Compare all pairs of systems, see :func:`compare_results`; in the order of the tasks.
 
     Args:
         measured: records with their counts.
@@ -127,8 +127,12 @@ def compare(measured: Sequence[Measured], *, seed: int, resamples: int) -> list[
         groups.setdefault(where, {}).setdefault((record.system, adapter), []).append(each)
     pairs = [pair for systems in groups.values() for pair in combinations(systems.values(), 2)]
     found = [told for pair in pairs if (told := _compared(*pair, seed=seed, resamples=resamples)) is not None]
-    adjusted = holm([each.p for each in found])
-    return [each.model_copy(update={"p_holm": round(p, 5)}) for each, p in zip(found, adjusted, strict=True)]
+    families = [[each for each in found if each.task == task] for task in dict.fromkeys(each.task for each in found)]
+    return [
+        each.model_copy(update={"p_holm": round(p, 5)})
+        for family in families
+        for each, p in zip(family, holm([each.p for each in family]), strict=True)
+    ]
 
 
 def read_comparisons(path: str | Path) -> list[Comparison]:
@@ -245,7 +249,7 @@ def comparison_page(found: Sequence[Comparison]) -> str:
         "# Systems compared",
         "Each line is two systems on the same items. The interval of the difference is that of a paired bootstrap over "
         "documents (sentences, where documents are not known), p of approximate randomisation, adjusted by Holm's "
-        f"method for all {len(found)} comparisons on this page. Where there are several seeds, scores are means, ± is "
+        "method for all comparisons of a task. Where there are several seeds, scores are means, ± is "
         "the standard deviation over seeds, and the interval says nothing of the chance of training.",
     ]
     for task in dict.fromkeys(each.task for each in found):

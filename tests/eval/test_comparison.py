@@ -62,6 +62,16 @@ def test_the_better_system_is_found_and_equal_ones_are_not(written: Callable[...
     assert "| a | b | F1 " in page and "| < 0.001 | a |" not in page  # three comparisons of 1000 resamples each
 
 
+def test_p_values_are_adjusted_within_a_task(written: Callable[..., str], tmp_path: Path) -> None:
+    changes = {"task": "stance", "metric": "f1"}
+    names = [written(system, draw(seed, mean)) for system, seed, mean in (("a", 0, 0.7), ("b", 1, 0.66))]
+    folders = [written(f"s{number}", draw(number, 0.7), **changes) for number in range(3)]
+    found = compared(*names, *folders, out=tmp_path / "out")
+    assert [each.task for each in found] == ["ner", "stance", "stance", "stance"]
+    assert found[0].p_holm == found[0].p
+    assert min(each.p_holm for each in found[1:]) == pytest.approx(min(1, 3 * min(each.p for each in found[1:])))
+
+
 def test_of_several_seeds_the_means_are_compared_and_the_spread_is_told(
     written: Callable[..., str], tmp_path: Path
 ) -> None:
