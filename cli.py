@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except KeyboardInterrupt:
         print(
-            "swissxmod: stopped; the same command continues a recipe or pretraining, and starts other steps again",
+            "swissxmod: stopped; the same command continues a recipe, a suite or pretraining, "
+            "and starts other steps again",
             file=sys.stderr,
         )
         return INTERRUPTED

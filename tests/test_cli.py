@@ -92,12 +92,12 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 
 def test_interrupting_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("swissxmod.cli.run_recipe", stop)
     assert run("run", "swiss-mini") == 130
-    assert "continues a recipe or pretraining" in capsys.readouterr().err
+    assert "continues a recipe, a suite or pretraining" in capsys.readouterr().err
 
 
 def test_importing_loads_nothing_heavy() -> None:
