@@ -44,7 +44,7 @@ Normalisation = Literal["nfc", "nfkc"]
 Rule = Literal["mean", "focus", "random"]
 Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
-Peft = Literal["lora", "dora", "ia3"]
+Peft = Literal["lora", "dora", "ia3", "prefix", "prompt"]
 Bits = Literal[4, 8]
 Layer = int | Literal["mean"]
 LinkMethod = Literal["argmax", "itermax", "match", "softmax", "agreement"]
@@ -509,11 +509,14 @@ class TaskTraining(Quantised):
     """Freeze embeddings and language adapters, so that the task works with any language's adapter."""
     peft: Peft | None = None
     """Train a few megabytes beside the frozen model, and write only them: low-rank updates of the trunk's matrices
-    (lora, dora), or factors of its states (ia3). Needs the extra "peft"."""
+    (lora, dora), factors of its states (ia3), or virtual tokens before every sentence, in each layer (prefix) or the
+    first (prompt). Needs the extra "peft"."""
     rank: int = 8
     """Rank of the updates of lora and dora."""
     alpha: int = 16
     """The updates of lora and dora count alpha / rank times."""
+    virtual_tokens: int = 20
+    """How many tokens prefix and prompt put before a sentence; it may be so much shorter then."""
     epochs: int = 3
     """Passes over the data."""
     batch_size: int = 16
@@ -547,7 +550,7 @@ class TaskTraining(Quantised):
         _some(self, "train")
         _share(self, "warmup", "dropout")
         _at_least(self, sentences=1, dev_sentences=1, epochs=1, batch_size=1, micro_batch=1, seeds=1)
-        _at_least(self, learning_rate=0, weight_decay=0, rank=1, alpha=1)
+        _at_least(self, learning_rate=0, weight_decay=0, rank=1, alpha=1, virtual_tokens=1)
         self._check_peft()
 
     def _check_peft(self) -> None:

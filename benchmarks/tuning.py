@@ -37,6 +37,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "lora": {"peft": "lora"},
     "dora": {"peft": "dora"},
     "ia3": {"peft": "ia3"},
+    "prefix": {"peft": "prefix"},
+    "prompt": {"peft": "prompt"},
     "qlora": {"peft": "lora", "load_in_4bit": True},
     "lora, 8 bits": {"peft": "lora", "load_in_8bit": True},
 }

@@ -25,7 +25,7 @@ from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodPreTrainedModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
 from ..xmod.tuned_folders import HEAD, save_tuned
-from ..xmod.tuning import LEARNING_RATES, peft_config, wrap
+from ..xmod.tuning import LEARNING_RATES, learner, peft_config, refuse_virtual, wrap
 from .best_epoch import BestEpoch
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def load_head(
         _check_head(source, model_class.__name__, labels)
     names = dict(enumerate(labels))
     numbers = {label: number for number, label in names.items()}
-    return load_with_tokenizer(model_class, source, new_parts=HEAD, bits=bits, id2label=names, label2id=numbers)
+    loaded = load_with_tokenizer(model_class, source, new_parts=HEAD, bits=bits, id2label=names, label2id=numbers)
+    refuse_virtual(loaded[0], source)
+    return loaded
 
 
 def _check_head(source: str, architecture: str, labels: Sequence[str]) -> None:
@@ -168,6 +170,7 @@ def fit(
         scores of the epochs, the one that was kept, and how many parameters learned.
     """
     tuned = _beside(model, settings) if settings.peft else None
+    learning = learner(tuned) if tuned else model
     parts = parameter_counts(model) if tuned else train_only(model, PLANS["task" if settings.freeze else "full"])
     steps = settings.epochs * -(-len(examples) // settings.batch_size)
     checkpointing = settings.gradient_checkpointing
@@ -181,8 +184,8 @@ def fit(
             gradient_checkpointing=settings.bits is not None if checkpointing is None else checkpointing,
             paged=settings.bits is not None and torch.cuda.is_available(),
         )
-        curve = train(tuned or model, examples, examples.collate, plan, Path(work), [best]).curve
-    best.restore(tuned or model)
+        curve = train(learning, examples, examples.collate, plan, Path(work), [best]).curve
+    best.restore(learning)
     record |= {
         **learned(parts),
         **_method(settings),
@@ -206,6 +209,7 @@ def _beside(model: XmodPreTrainedModel, settings: TaskTraining) -> PeftModel:
         type(model),
         rank=settings.rank,
         alpha=settings.alpha,
+        virtual_tokens=settings.virtual_tokens,
         dropout=settings.dropout,
     )
     return wrap(model, config)
@@ -222,4 +226,5 @@ def _method(settings: TaskTraining) -> dict[str, Any]:
     if settings.peft is None:
         return {}
     sizes = ["rank", "alpha"] if settings.peft in ("lora", "dora") else []
+    sizes += ["virtual_tokens"] if settings.peft in ("prefix", "prompt") else []
     return {"peft": settings.peft, "bits": settings.bits, **{size: getattr(settings, size) for size in sizes}}

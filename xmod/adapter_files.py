@@ -19,6 +19,7 @@ from .adapters import ModelT, language_of, part_of, with_one_more
 from .checkpoints import History, load, read_history, save_checkpoint
 from .languages import adapter_key, resolve_language
 from .modeling import XmodPreTrainedModel
+from .tuning import refuse_virtual
 
 WEIGHTS, FACTS = "adapter.safetensors", "adapter.json"
 FORMAT = 1
@@ -58,6 +59,7 @@ def import_language(settings: AdapterImport, out: str | Path) -> dict[str, Any]:
     """
     refuse_used_folder(out)
     model = load(settings.model)
+    refuse_virtual(model, settings.model)
     folder = existing_folder(settings.adapter)
     facts = _read_facts(folder)
     language = adapter_key(settings.language or facts["language"])

@@ -19,6 +19,8 @@ except ImportError:
 
 Parts = tuple[Tensor, Tensor, Tensor]
 """Query, key and value."""
+Prefix = tuple[Tensor, Tensor]
+"""Keys and values of virtual tokens before each sentence, shape (batch, or 1 for all alike, heads, tokens, width)."""
 Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None, float], Tensor]
 """Of query, key, value, a mask and the share to drop."""
 WIDEST_FLASH_HEAD = 256
@@ -26,7 +28,7 @@ MANY = 256
 """Tokens, in sentences of one length, from which on plain products are faster than a fused call in float32."""
 
 
-def attend(parts: Parts, batch: PackedBatch, dropout: float, eager: bool) -> Tensor:
+def attend(parts: Parts, batch: PackedBatch, dropout: float, eager: bool, prefix: Prefix | None = None) -> Tensor:
     """Scaled dot-product attention of every token to the tokens of its sentence.
 
     Args:
@@ -34,13 +36,14 @@ def attend(parts: Parts, batch: PackedBatch, dropout: float, eager: bool) -> Ten
         batch: where the sentences are.
         dropout: share of the weights to drop.
         eager: compute it by plain products over the padded grid.
+        prefix: what else every token of a sentence attends to.
 
     Returns:
         shape (n, heads * head width).
     """
     query = parts[0]
-    if eager:
-        attended = on_grid(parts, batch, dropout, plain=True)
+    if eager or prefix is not None:
+        attended = on_grid(parts, batch, dropout, plain=eager, prefix=prefix)
     elif query.device.type == "cpu" and not torch.compiler.is_compiling():
         attended = by_length(parts, batch, dropout)
     elif _has_varlen(query, dropout):
@@ -79,10 +82,16 @@ def _run(compute: Kernel, run: Sequence[Tensor], shape: tuple[int, int], dropout
     return compute(query, key, value, None, dropout).transpose(1, 2).flatten(0, 1)
 
 
-def on_grid(parts: Parts, batch: PackedBatch, dropout: float, *, plain: bool) -> Tensor:
+def on_grid(parts: Parts, batch: PackedBatch, dropout: float, *, plain: bool, prefix: Prefix | None = None) -> Tensor:
     """One call with the padding put back: what it does is independent of the lengths, which suits compilers."""
     query, key, value = (batch.unpack(part).transpose(1, 2) for part in parts)
     mask = None if batch.key_mask is None else batch.key_mask[:, None, None, :]
+    if prefix is not None:
+        key, value = (
+            torch.cat([part.to(own).expand(len(own), -1, -1, -1), own], dim=2)
+            for part, own in zip(prefix, (key, value), strict=True)
+        )
+        mask = None if mask is None else functional.pad(mask, (prefix[0].shape[2], 0), value=True)
     return batch.pack((_plain if plain else _fused)(query, key, value, mask, dropout).transpose(1, 2))
 
 

@@ -6,6 +6,7 @@ Architecture: Pfeiffer et al. 2022, "Lifting the Curse of Multilinguality by Pre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -15,7 +16,7 @@ from transformers import XmodConfig
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention import attend
+from .attention import Prefix, attend
 from .packing import PackedBatch
 from .routing import Adapter, route
 
@@ -64,13 +65,13 @@ class SelfAttention(nn.Module):
         self.key = nn.Linear(config.hidden_size, config.hidden_size)
         self.value = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, states: Tensor, batch: PackedBatch) -> Tensor:
+    def forward(self, states: Tensor, batch: PackedBatch, prefix: Prefix | None = None) -> Tensor:
         """(n, hidden) to (n, hidden)."""
         query, key, value = (
             part(states).unflatten(-1, (self.n_heads, -1)) for part in (self.query, self.key, self.value)
         )
         eager = self.config._attn_implementation == "eager"
-        return attend((query, key, value), batch, self.dropout.p if self.training else 0.0, eager)
+        return attend((query, key, value), batch, self.dropout.p if self.training else 0.0, eager, prefix)
 
 
 class AttentionOutput(nn.Module):
@@ -96,11 +97,11 @@ class Attention(nn.Module):
         self.output = AttentionOutput(config)
         self.pre_norm = config.pre_norm
 
-    def forward(self, states: Tensor, batch: PackedBatch) -> Tensor:
+    def forward(self, states: Tensor, batch: PackedBatch, prefix: Prefix | None = None) -> Tensor:
         """(n, hidden) to (n, hidden)."""
         if self.pre_norm:
-            return self.output(self.self(self.output.LayerNorm(states), batch), states)
-        return self.output.LayerNorm(self.output(self.self(states, batch), states))
+            return self.output(self.self(self.output.LayerNorm(states), batch, prefix), states)
+        return self.output.LayerNorm(self.output(self.self(states, batch, prefix), states))
 
 
 class Intermediate(nn.Module):
@@ -159,9 +160,9 @@ class Layer(GradientCheckpointingLayer):
         self.output = Output(config)
         self.pre_norm = config.pre_norm
 
-    def forward(self, states: Tensor, batch: PackedBatch) -> Tensor:
+    def forward(self, states: Tensor, batch: PackedBatch, prefix: Prefix | None = None) -> Tensor:
         """(n, hidden) to (n, hidden)."""
-        states = self.attention(states, batch)
+        states = self.attention(states, batch, prefix)
         if self.pre_norm:
             return self.output(self.intermediate(self.output.LayerNorm(states)), states, batch)
         return self.output.LayerNorm(self.output(self.intermediate(states), states, batch))
@@ -178,7 +179,12 @@ class Encoder(nn.Module):
             self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(
-        self, states: Tensor, batch: PackedBatch, keep_all: bool = False, layers: int | None = None
+        self,
+        states: Tensor,
+        batch: PackedBatch,
+        keep_all: bool = False,
+        layers: int | None = None,
+        prefixes: Sequence[Prefix] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Run all layers, or the first of them.
 
@@ -187,16 +193,17 @@ class Encoder(nn.Module):
             batch: where the tokens belong.
             keep_all: also return the input of every layer.
             layers: how many to run; all by default.
+            prefixes: keys and values of virtual tokens in each layer.
 
         Returns:
             The last states, (n, hidden), and with ``keep_all`` the embeddings and the states after each layer (as in
             ``transformers``, the last of all normalised if the model is ``pre_norm``), else an empty list.
         """
         kept = []
-        for layer in self.layer[:layers]:
+        for number, layer in enumerate(self.layer[:layers]):
             if keep_all:
                 kept.append(states)
-            states = layer(states, batch)
+            states = layer(states, batch, None if prefixes is None else prefixes[number])
         if self.pre_norm and layers in (None, len(self.layer)):
             states = self.LayerNorm(states)
         if keep_all:

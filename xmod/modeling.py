@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel, XmodConfig
+from transformers import Cache, PreTrainedModel, XmodConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import (
     BaseModelOutputWithPooling,
@@ -22,7 +22,8 @@ from transformers.modeling_outputs import (
 )
 
 from ..errors import UserError
-from .inputs import PackedInputs, max_tokens, pack_inputs
+from .attention import Prefix
+from .inputs import PackedInputs, first_position, max_tokens, pack_inputs
 from .languages import resolve_language
 from .layers import ClassificationHead, Embeddings, Encoder, LMHead, Pooler
 from .packing import PackedBatch
@@ -65,6 +66,29 @@ class XmodPreTrainedModel(PreTrainedModel):
         """
         self.config.default_language = resolve_language(language, self.languages)
 
+    def _pack(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        lang_ids: Tensor | None,
+        token_type_ids: Tensor | None,
+        position_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
+        packed: PackedBatch | None,
+        before: int = 0,
+    ) -> PackedInputs:
+        """:func:`pack_inputs`, with the virtual tokens of the encoder, unless they are among the inputs already."""
+        encoder = self.base_model
+        missing = 0 if packed is not None and packed.virtual else encoder.virtual_tokens
+        inputs = pack_inputs(
+            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed,
+            before + missing,
+        )  # fmt: skip
+        if encoder.prompts is None or not missing:
+            return inputs
+        words = encoder.embeddings.word_embeddings
+        return inputs.with_virtual(words, encoder.prompts, first_position(self.config))
+
     def _encode(
         self, inputs: PackedInputs, output_hidden_states: bool | None
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
@@ -95,6 +119,9 @@ class XmodModel(XmodPreTrainedModel):
         self.embeddings = Embeddings(config)
         self.encoder = Encoder(config)
         self.pooler = Pooler(config) if add_pooling_layer else None
+        # Virtual tokens that were learned beside the model, as peft holds them; most models have none.
+        self.register_parameter("prompts", None)
+        self.register_parameter("prefix", None)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -115,6 +142,7 @@ class XmodModel(XmodPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         packed: PackedBatch | None = None,
         layers: int | None = None,
+        past_key_values: Cache | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
@@ -133,6 +161,8 @@ class XmodModel(XmodPreTrainedModel):
                 where they belong (see :func:`~swissxmod.xmod.packing.pack_rows`); there is no mask and no ``lang_ids``
                 then, and what is said of each token comes back packed too: (n, hidden).
             layers: run only the first so many; ``last_hidden_state`` is then what ``hidden_states[layers]`` would be.
+            past_key_values: keys and values of virtual tokens before each sentence, as ``peft`` gives them in prefix
+                tuning; the mask may count them too.
             output_hidden_states: also return the embeddings and the states after every layer.
             output_attentions: false, if given: libraries that call any model, such as ``peft``, name it.
             return_dict: false for a plain tuple.
@@ -145,15 +175,18 @@ class XmodModel(XmodPreTrainedModel):
                 model's positions.
         """
         _no_attentions(output_attentions)
-        inputs = pack_inputs(
-            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
+        prefixes, before = self._prefixes(past_key_values)
+        if past_key_values is not None and attention_mask is not None:
+            attention_mask = attention_mask[:, before:]
+        inputs = self._pack(
+            input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed, before
         )
         words = (
             self.embeddings.word_embeddings(inputs.input_ids) if inputs.inputs_embeds is None else inputs.inputs_embeds
         )
         states = self.embeddings(words, inputs.position_ids, inputs.token_type_ids)
         keep_all = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        states, kept = self.encoder(states, inputs.batch, bool(keep_all), layers)
+        states, kept = self.encoder(states, inputs.batch, bool(keep_all), layers, prefixes)
         output = BaseModelOutputWithPooling(
             last_hidden_state=inputs.restore(states),
             pooler_output=None if self.pooler is None else self.pooler(states[inputs.batch.firsts]),
@@ -163,8 +196,24 @@ class XmodModel(XmodPreTrainedModel):
 
     @property
     def max_tokens(self) -> int:
-        """The longest sequence the position table has room for, special tokens included."""
-        return max_tokens(self.config)
+        """The longest sequence the position table has room for, special tokens included and virtual ones left out."""
+        return max_tokens(self.config) - self.virtual_tokens
+
+    @property
+    def virtual_tokens(self) -> int:
+        """How many learned tokens stand before each sentence."""
+        learned = self.prompts if self.prefix is None else self.prefix
+        return 0 if learned is None else len(learned)
+
+    def _prefixes(self, past: Cache | None) -> tuple[list[Prefix] | None, int]:
+        """Keys and values of virtual tokens in each layer, and how many of them the caller gave."""
+        if past is not None:
+            return [(layer.keys, layer.values) for layer in past.layers], past.get_seq_length()
+        if self.prefix is None:
+            return None, 0
+        shape = (len(self.prefix), 2 * self.config.num_hidden_layers, self.config.num_attention_heads, -1)
+        parts = self.prefix.view(shape).permute(1, 2, 0, 3).unsqueeze(1)
+        return list(zip(parts[::2], parts[1::2], strict=True)), 0
 
 
 class XmodForMaskedLM(XmodPreTrainedModel):
@@ -221,9 +270,7 @@ class XmodForMaskedLM(XmodPreTrainedModel):
             order of their logits, and ``logits``.
         """
         _no_attentions(output_attentions)
-        inputs = pack_inputs(
-            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
-        )
+        inputs = self._pack(input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed)
         states, hidden_states = self._encode(inputs, output_hidden_states)
         if logits_at is None:
             logits_at = "labels" if self.training and labels is not None else "all"
@@ -278,9 +325,7 @@ class XmodForTokenClassification(XmodPreTrainedModel):
             ``loss`` and ``logits``, shape (batch, sequence, labels).
         """
         _no_attentions(output_attentions)
-        inputs = pack_inputs(
-            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
-        )
+        inputs = self._pack(input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed)
         states, hidden_states = self._encode(inputs, output_hidden_states)
         logits = self.classifier(self.dropout(states))
         loss = None if labels is None else functional.cross_entropy(logits, inputs.pack_labels(labels))
@@ -322,9 +367,7 @@ class XmodForSequenceClassification(XmodPreTrainedModel):
             ``loss`` and ``logits``, shape (batch, labels).
         """
         _no_attentions(output_attentions)
-        inputs = pack_inputs(
-            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed
-        )
+        inputs = self._pack(input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, packed)
         states, hidden_states = self._encode(inputs, output_hidden_states)
         logits = self.classifier(states[inputs.batch.firsts])
         loss = None if labels is None else self._loss(logits, labels)
@@ -381,12 +424,10 @@ class XmodForQuestionAnswering(XmodPreTrainedModel):
             number there is at padded positions, so that none of them is ever the answer.
         """
         _no_attentions(output_attentions)
-        inputs = pack_inputs(
-            self.config, input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, None
-        )
+        inputs = self._pack(input_ids, attention_mask, lang_ids, token_type_ids, position_ids, inputs_embeds, None)
         states, hidden_states = self._encode(inputs, output_hidden_states)
         logits = inputs.restore(self.qa_outputs(states))
-        if (real := inputs.batch.key_mask) is not None:
+        if (real := inputs.given.key_mask) is not None:
             logits = logits.masked_fill(~real[..., None], torch.finfo(logits.dtype).min)
         start, end = logits.unbind(-1)
         loss = None

@@ -14,6 +14,7 @@ from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..errors import UserError
 
@@ -39,6 +40,8 @@ class PackedBatch:
     """Where the slices end, shape (slices,), int32."""
     by_language: Tensor | None = None
     """Where each token goes to make each language contiguous, shape (n,); None where all are already."""
+    virtual: int = 0
+    """How many of the tokens of each sentence are no one's text: learned ones that stand before it."""
 
     @cached_property
     def groups(self) -> list[tuple[int, int]]:
@@ -69,6 +72,45 @@ class PackedBatch:
         """(n, ...) to one tensor of shape (length, ...) for each sentence, in the order given."""
         parts = dict(zip(self.order, tokens.split(self.lengths), strict=True))
         return [parts[number] for number in range(len(parts))]
+
+    def with_virtual(self, count: int) -> tuple[PackedBatch, Tensor, Tensor]:
+        """The batch with so many virtual tokens before each sentence, in the language of its first token.
+
+        Returns:
+            the batch; the new places of its tokens, shape (n,), and those of the virtual ones, (batch * count,).
+        """
+        device, (rows, width) = self.offsets.device, self.shape
+        numbers = torch.arange(rows, device=device)
+        lengths = torch.tensor(self.lengths, device=device)
+        own = torch.arange(sum(self.lengths), device=device) + count * (numbers + 1).repeat_interleave(lengths)
+        steps = torch.arange(count, device=device)
+        offsets = self.offsets + count * torch.arange(rows + 1, dtype=torch.int32, device=device)
+        theirs = (offsets[:-1, None] + steps).flatten()
+        index = None
+        if self.index is not None:
+            index = self.index.new_empty(len(own) + len(theirs))
+            index[own] = self.index // width * (width + count) + self.index % width + count
+            order = torch.tensor(self.order, device=device)
+            index[theirs] = (order[:, None] * (width + count) + steps).flatten()
+        mask = None if self.key_mask is None else functional.pad(self.key_mask, (count, 0), value=True)
+        known = torch.tensor([adapter for adapter, _ in self.slices], device=device)
+        languages = known.repeat_interleave(torch.tensor([tokens for _, tokens in self.slices], device=device))
+        if self.by_language is not None:
+            languages = languages[self.by_language]
+        all_languages = languages.new_empty(len(own) + len(theirs))
+        all_languages[own] = languages
+        all_languages[theirs] = languages[self.offsets[:-1].long()].repeat_interleave(count)
+        longer = tuple(length + count for length in self.lengths)
+        batch = replace(
+            self,
+            shape=(rows, width + count),
+            lengths=longer,
+            index=index,
+            key_mask=mask,
+            offsets=offsets,
+            virtual=count,
+        )
+        return _by_language(batch, all_languages), own, theirs
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same on another device."""
@@ -192,7 +234,11 @@ def _ends(slices: Sequence[tuple[int, int]], device: torch.device) -> Tensor:
 
 
 def _with_token_languages(batch: PackedBatch, lang_ids: Tensor) -> PackedBatch:
-    languages = batch.pack(lang_ids)
+    return _by_language(batch, batch.pack(lang_ids))
+
+
+def _by_language(batch: PackedBatch, languages: Tensor) -> PackedBatch:
+    """The batch with an adapter for each packed token."""
     ordered, source = languages.sort(stable=True)
     present, counts = (part.tolist() for part in ordered.unique_consecutive(return_counts=True))
     target = torch.empty_like(source).index_copy(0, source, torch.arange(len(source), device=source.device))

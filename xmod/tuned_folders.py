@@ -31,7 +31,7 @@ from .checkpoints import (
     save_checkpoint,
 )
 from .modeling import XmodModel, XmodPreTrainedModel
-from .tuning import import_peft
+from .tuning import MERGEABLE, attach, import_peft
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -104,7 +104,9 @@ def load_tuned(model_class: type[ModelT], folder: Path, **kwargs: Any) -> ModelT
     with safe_open(folder / WEIGHTS, "pt") as file:
         if lost := sorted(expected ^ set(file.keys())):
             raise UserError(f"{folder / WEIGHTS}: {len(lost)} weights are missing or strange, such as {lost[0]!r}")
-    if "quantization_config" in kwargs:
+    if tuned.active_peft_config.is_prompt_learning:
+        attach(tuned)
+    if tuned.active_peft_config.is_prompt_learning or "quantization_config" in kwargs:
         whole = tuned.get_base_model()
     else:
         whole = tuned.merge_and_unload()
@@ -129,6 +131,11 @@ def merge_model(settings: ModelMerge, out: str | Path) -> dict[str, Any]:
     if not is_tuned(folder):
         raise UserError(f"{folder}: an ordinary model already; nothing was learned beside it with --peft")
     base = base_of(folder)
+    if base["peft"] not in MERGEABLE:
+        raise UserError(
+            f"{folder}: {base['peft']} puts tokens before every sentence, which no matrix can hold; "
+            f"{', '.join(MERGEABLE)} can be merged"
+        )
     model = load(folder)
     history = [*(read_history(folder) or []), {"step": "merge"}]
     save_checkpoint(out, model, load_tokenizer(folder), history)

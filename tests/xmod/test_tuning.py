@@ -31,11 +31,13 @@ from swissxmod import (
 from swissxmod.files import read_json, write_json
 from swissxmod.xmod.adapters import language_of, part_of
 from swissxmod.xmod.checkpoints import model_hash
+from swissxmod.xmod.packing import pack_rows
 
 peft = pytest.importorskip("peft", reason="an extra: pip install swissxmod[peft]")
 
 PLACES = ["Chur", "Coira", "Cuira", "Coire"]
 MERGED = ["lora", "dora", "ia3"]
+VIRTUAL = ["prefix", "prompt"]
 
 
 def conll(path: Path, sentences: int = 24) -> str:
@@ -54,13 +56,13 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> dict[
     folder = tmp_path_factory.mktemp("tuned")
     shutil.copytree(model_folder, folder / "base")
     data = conll(folder / "de.conll")
-    for method in MERGED:
+    for method in [*MERGED, *VIRTUAL]:
         settings = FinetuneNer(
             model=str(folder / "base"), train={"de": data, "fr": data}, dev={"de": data}, epochs=8, peft=method,
-            precision="float32", dropout=0.0, learning_rate=2e-2,
+            precision="float32", dropout=0.0, learning_rate=3e-2 if method in VIRTUAL else 2e-2, virtual_tokens=3,
         )  # fmt: skip
         finetune_ner(settings, folder / method)
-    return {method: folder / method for method in ["base", *MERGED]}
+    return {method: folder / method for method in ["base", *MERGED, *VIRTUAL]}
 
 
 def batch(model: torch.nn.Module, per_token: bool = False) -> torch.Tensor:
@@ -72,7 +74,7 @@ def batch(model: torch.nn.Module, per_token: bool = False) -> torch.Tensor:
         return model(ids, attention_mask=mask.long(), lang_ids=languages).logits[mask]
 
 
-@pytest.mark.parametrize("method", MERGED)
+@pytest.mark.parametrize("method", [*MERGED, *VIRTUAL])
 def test_a_method_learns_and_transfers_by_swapping_the_adapter(
     tuned: dict[str, Path], method: str, tmp_path: Path
 ) -> None:
@@ -317,7 +319,7 @@ def test_what_lora_learns_is_small() -> None:
     ("values", "message"),
     [
         ({"load_in_4bit": True}, "load_in_4bit: weights in so few bits cannot learn; give --peft lora, dora or ia3"),
-        ({"load_in_8bit": True}, "load_in_8bit: weights in so few bits cannot learn"),
+        ({"load_in_8bit": True, "peft": "prompt"}, "load_in_8bit: weights in so few bits cannot learn"),
         ({"load_in_8bit": True, "load_in_4bit": True, "peft": "lora"}, "give one of the two"),
         ({"peft": "lora", "freeze": False}, "freeze: with --peft the model's own weights never learn"),
         ({"peft": "lora", "rank": 0}, "rank: expected at least 1, found 0"),
@@ -334,3 +336,81 @@ def test_a_missing_extra_is_named(model_folder: Path, tmp_path: Path, monkeypatc
     with pytest.raises(UserError, match=r"need an extra: pip install 'swissxmod\[peft\]'"):
         finetune_ner(settings, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", VIRTUAL)
+def test_virtual_tokens_are_those_of_transformers(tuned: dict[str, Path], method: str) -> None:
+    """Padded, packed, by our class with and without ``peft`` around it, and by the class of ``transformers``."""
+    config = transformers.AutoConfig.from_pretrained(tuned[method])
+    ours = load(tuned[method])
+    assert ours.roberta.max_tokens == 20 - 3
+    found = batch(ours)
+    for library in (transformers.XmodForTokenClassification, XmodForTokenClassification):
+        wrapped = peft.PeftModel.from_pretrained(library.from_pretrained(tuned["base"], config=config), tuned[method])
+        expected = batch_with_virtual(wrapped.eval(), 3 if method == "prompt" else 0)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    ids, lang_ids = torch.randint(5, 890, (3, 9)), torch.tensor([2, 0, 2])
+    rows = [row[:length] for row, length in zip(ids.tolist(), (9, 4, 6), strict=True)]
+    flat, packed = pack_rows(rows, lang_ids.tolist())
+    with torch.no_grad():
+        parts = packed.split(ours(flat, packed=packed).logits)
+        for part, row, language in zip(parts, rows, lang_ids, strict=True):
+            alone = ours(torch.tensor([row]), lang_ids=language[None]).logits[0]
+            torch.testing.assert_close(part, alone, atol=1e-5, rtol=1e-5)
+
+
+def batch_with_virtual(model: torch.nn.Module, virtual: int) -> torch.Tensor:
+    """:func:`batch` of a model that also returns what it says of virtual tokens."""
+
+    def own(*args: object, **kwargs: object) -> object:
+        output = model(*args, **kwargs)
+        output.logits = output.logits[:, virtual:]
+        return output
+
+    return batch(own)
+
+
+@pytest.mark.parametrize("method", VIRTUAL)
+def test_virtual_tokens_take_the_language_of_the_first_token(tuned: dict[str, Path], method: str) -> None:
+    model = load(tuned[method])
+    ids = torch.randint(5, 890, (4, 9))
+    mask = torch.arange(9)[None] < torch.tensor([9, 3, 6, 9])[:, None]
+    per_token = torch.tensor([0, 3, 1, 3])[:, None].expand(4, 9).contiguous()
+    with torch.no_grad():
+        plain = model(ids, attention_mask=mask, lang_ids=per_token[:, 0]).logits
+        torch.testing.assert_close(model(ids, attention_mask=mask, lang_ids=per_token).logits, plain, atol=1e-5, rtol=0)
+        per_token[0, 1:] = 2
+        mixed = model(ids, attention_mask=mask, lang_ids=per_token).logits
+    torch.testing.assert_close(mixed[1:], plain[1:], atol=1e-5, rtol=0)
+    assert not torch.allclose(mixed[0], plain[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("method", VIRTUAL)
+def test_virtual_tokens_learn_with_a_sentence_class_too(model_folder: Path, method: str, tmp_path: Path) -> None:
+    rows = [{"question": "Q?", "comment": word, "label": label} for word, label in (("Ja", "F"), ("Nein", "A"))] * 6
+    (tmp_path / "de.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = FinetuneStance(
+        model=str(model_folder), train={"de": str(tmp_path / "de.jsonl")}, peft=method, epochs=2, virtual_tokens=2,
+        precision="float32",
+    )  # fmt: skip
+    finetune_stance(settings, tmp_path / "out")
+    ours, config = load(tmp_path / "out"), transformers.AutoConfig.from_pretrained(tmp_path / "out")
+    stock = transformers.XmodForSequenceClassification.from_pretrained(model_folder, config=config)
+    wrapped = peft.PeftModel.from_pretrained(stock, tmp_path / "out").eval()
+    ids, lang_ids = torch.randint(5, 890, (3, 9)), torch.tensor([2, 0, 1])
+    mask = (torch.arange(9)[None] < torch.tensor([9, 4, 6])[:, None]).long()
+    given = {"input_ids": ids, "attention_mask": mask, "lang_ids": lang_ids}
+    with torch.no_grad():
+        torch.testing.assert_close(ours(**given).logits, wrapped(**given).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", VIRTUAL)
+def test_what_cannot_be_done_with_virtual_tokens_is_named(tuned: dict[str, Path], method: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"{method} puts tokens before every sentence, which no matrix can hold"):
+        merge_model(ModelMerge(model=str(tuned[method])), tmp_path / "out")
+    settings = FinetuneNer(model=str(tuned[method]), train={"de": conll(tmp_path / "de.conll")}, epochs=1)
+    with pytest.raises(UserError, match="start from the model it was learned beside"):
+        finetune_ner(settings, tmp_path / "out")
+    ids = torch.randint(5, 890, (1, 18))
+    with pytest.raises(UserError, match="18 tokens is longer than the 20 positions of the model, of which 3 are for"):
+        load(tuned[method])(ids, lang_ids=torch.tensor([0]))
