@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .settings import (
         AdapterExport,
         AdapterImport,
+        AdapterList,
+        AdapterPull,
+        AdapterPush,
         AlignDocuments,
         AlignSentences,
         AlignWords,
@@ -77,7 +80,7 @@ if TYPE_CHECKING:
     from .tokenizer.report import report_vocabulary
     from .tokenizer.sentencepiece import import_vocabulary
     from .tokenizer.training import train_vocabulary
-    from .xmod.adapter_files import export_language, import_language
+    from .xmod.adapter_files import export_language, import_language, list_languages
     from .xmod.checkpoints import load, load_model, load_with_tokenizer
     from .xmod.compression import compress_model
     from .xmod.encoding import encode
@@ -92,6 +95,7 @@ if TYPE_CHECKING:
     )
     from .xmod.modularise import modularise_model
     from .xmod.pretraining.run import pretrain
+    from .xmod.sharing import pull_adapter, push_adapter
     from .xmod.tuned_folders import merge_model
     from .xmod.tuning import peft_config
     from .xmod.vocabulary import transplant_vocabulary
@@ -114,11 +118,12 @@ _HOMES = {
     "harness": ["evaluate_suite"],
     "recipe": ["run_recipe"],
     "settings": [
-        "AdapterExport", "AdapterImport", "AlignDocuments", "AlignSentences", "AlignWords", "App", "DetectorTrain",
-        "Embed", "EvalAlignment", "EvalCompare", "EvalDetector", "EvalNer", "EvalSentences", "EvalStance", "EvalSuite",
-        "FinetuneAlignment", "FinetuneNer", "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit",
-        "ModelMerge", "ModelModularise", "PredictFill", "PredictLanguage", "PredictNer", "PredictStance", "Pretrain",
-        "Report", "VocabImport", "VocabReport", "VocabTrain", "VocabTransplant",
+        "AdapterExport", "AdapterImport", "AdapterList", "AdapterPull", "AdapterPush", "AlignDocuments",
+        "AlignSentences", "AlignWords", "App", "DetectorTrain", "Embed", "EvalAlignment", "EvalCompare", "EvalDetector",
+        "EvalNer", "EvalSentences", "EvalStance", "EvalSuite", "FinetuneAlignment", "FinetuneNer", "FinetuneStance",
+        "ModelCard", "ModelCompress", "ModelInfo", "ModelInit", "ModelMerge", "ModelModularise", "PredictFill",
+        "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport",
+        "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],
@@ -136,7 +141,7 @@ _HOMES = {
     "tokenizer.report": ["report_vocabulary"],
     "tokenizer.sentencepiece": ["import_vocabulary"],
     "tokenizer.training": ["train_vocabulary"],
-    "xmod.adapter_files": ["export_language", "import_language"],
+    "xmod.adapter_files": ["export_language", "import_language", "list_languages"],
     "xmod.checkpoints": ["load", "load_model", "load_with_tokenizer"],
     "xmod.compression": ["compress_model"],
     "xmod.encoding": ["encode"],
@@ -148,6 +153,7 @@ _HOMES = {
     "xmod.initialise": ["init_model"],
     "xmod.modularise": ["modularise_model"],
     "xmod.pretraining.run": ["pretrain"],
+    "xmod.sharing": ["pull_adapter", "push_adapter"],
     "xmod.tuned_folders": ["merge_model"],
     "xmod.tuning": ["peft_config"],
     "xmod.vocabulary": ["transplant_vocabulary"],

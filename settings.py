@@ -425,6 +425,45 @@ class Pretrain:
 
 
 @dataclass(frozen=True)
+class AdapterList:
+    """Say which languages a model has, and where the adapter of each came from.
+
+    Example: swissxmod adapter list --model adapted
+    """
+
+    model: str
+    """Model folder or hub name."""
+
+
+@dataclass(frozen=True)
+class AdapterPush:
+    """Put a folder of adapter export, or of finetune with --peft, on the hub.
+
+    Example: swissxmod adapter push --adapter rm-adapter --repo OWNER/NAME
+    """
+
+    adapter: str
+    """Folder of adapter export, or of finetune with --peft."""
+    repo: str
+    """Name on the hub, OWNER/NAME; it is made if there is none. You must be logged in (hf auth login)."""
+    private: bool = False
+    """Whether a new one is private."""
+
+
+@dataclass(frozen=True)
+class AdapterPull:
+    """Take a folder of adapter push from the hub.
+
+    Example: swissxmod adapter pull --repo OWNER/NAME --out rm-adapter
+    """
+
+    repo: str
+    """Name on the hub, OWNER/NAME."""
+    revision: str | None = None
+    """Commit, branch or tag; by default the main branch."""
+
+
+@dataclass(frozen=True)
 class AdapterExport:
     """Write the adapter of one language as a folder of its own, a few megabytes to share.
 

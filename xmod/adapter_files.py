@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import ModelCardData
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..files import existing_file, existing_folder, new_folder, read_json, refuse_used_folder, write_json
-from ..settings import AdapterExport, AdapterImport
+from ..files import existing_file, existing_folder, new_folder, read_json, refuse_used_folder, write_json, write_text
+from ..settings import AdapterExport, AdapterImport, AdapterList
+from ..texts import as_list
 from ..tokenizer.folders import load_tokenizer
 from .adapters import ModelT, language_of, part_of, with_one_more
 from .checkpoints import History, load, read_history, save_checkpoint
@@ -21,7 +23,7 @@ from .languages import adapter_key, resolve_language
 from .modeling import XmodPreTrainedModel
 from .tuning import refuse_virtual
 
-WEIGHTS, FACTS = "adapter.safetensors", "adapter.json"
+WEIGHTS, FACTS, CARD = "adapter.safetensors", "adapter.json", "README.md"
 FORMAT = 1
 SWITCHES = ("adapter_layer_norm", "adapter_reuse_layer_norm", "ln_before_adapter", "pre_norm", "hidden_act")
 
@@ -61,13 +63,53 @@ def import_language(settings: AdapterImport, out: str | Path) -> dict[str, Any]:
     model = load(settings.model)
     refuse_virtual(model, settings.model)
     folder = existing_folder(settings.adapter)
-    facts = _read_facts(folder)
+    facts = read_facts(folder)
     language = adapter_key(settings.language or facts["language"])
     grown = _with_adapter(model, folder, facts, language)
     record = {"step": "import", "language": language, "adapter": facts["history"]}
     history = [*(read_history(settings.model) or []), record]
     save_checkpoint(out, grown, load_tokenizer(settings.model), history)
     return {"languages": list(grown.languages)}
+
+
+def list_languages(settings: AdapterList) -> dict[str, Any]:
+    """Tell which languages a model has, and from its history where each came from.
+
+    Returns:
+        for each language the number of parameters of its adapter, what it began as ("unknown" for a model that does not
+        say), and the steps in which it learned.
+
+    Raises:
+        UserError: for a model that cannot be loaded.
+    """
+    model = load(settings.model)
+    history = read_history(settings.model) or []
+    return {"adapters": [_origin(model, language, history) for language in model.languages]}
+
+
+def _origin(model: XmodPreTrainedModel, language: str, history: History) -> dict[str, Any]:
+    began = "unknown"
+    learned: list[str] = []
+    for record in history:
+        step = record["step"]
+        if step == "init":
+            began, learned = "random weights", []
+        elif step == "modularise":
+            starts = as_list(record.get("start", {}).get(language, []))
+            began = f"{', '.join(starts) or 'nothing'} ({record['source']})"
+        elif step == "import" and record["language"] == language:
+            began, learned = "an adapter folder", [one["step"] for one in record["adapter"] if _taught(one, language)]
+        elif step == "pretrain" and record.get("added") == language:
+            began = "other languages of the model"
+        if _taught(record, language):
+            learned.append(step)
+    count = sum(parameter.numel() for parameter in _parameters_of(model, language).values())
+    return {"language": language, "parameters": count, "began_as": began, "learned_in": ", ".join(learned) or "none"}
+
+
+def _taught(record: dict[str, Any], language: str) -> bool:
+    """Whether the adapter of a language learned in a step."""
+    return language in record.get("languages", []) and "adapters" in record.get("learned", [])
 
 
 def export_adapter(model: XmodPreTrainedModel, language: str, out: str | Path, history: History) -> dict[str, Any]:
@@ -78,11 +120,39 @@ def export_adapter(model: XmodPreTrainedModel, language: str, out: str | Path, h
     with new_folder(out) as folder:
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         write_json(folder / FACTS, facts | {"history": history})
+        write_text(folder / CARD, _card(language, facts, history))
     return {
         "language": language,
         "parameters": sum(weight.numel() for weight in weights.values()),
         "base": facts["base"],
     }
+
+
+def _card(language: str, facts: dict[str, Any], history: History) -> str:
+    """What the folder is and how it is used, for the hub."""
+    fits = facts["fits"]
+    header = ModelCardData(
+        language=language.replace("_", "-").split("-")[0], library_name="swissxmod", tags=["xmod", "adapter"]
+    )
+    steps = "\n".join(f"{number}. {record['step']}" for number, record in enumerate(history, 1))
+    return f"""---
+{header.to_yaml()}
+---
+
+# {language}: a language adapter
+
+One language of a modular multilingual encoder (X-MOD) of {fits["layers"]} layers of {fits["hidden_size"]}. It works in
+the model that it was trained in, and in what was fine-tuned from that with frozen embeddings; any other base is refused
+(SHA-256 of its embeddings: `{facts["base"][:16]}...`).
+
+```sh
+swissxmod adapter import --model MODEL --adapter FOLDER --out OUT
+```
+
+## How it was made
+
+{steps or "The folder does not say."}
+"""
 
 
 def _with_adapter(model: ModelT, folder: Path, facts: dict[str, Any], language: str) -> ModelT:
@@ -140,7 +210,12 @@ def _parameters_of(model: XmodPreTrainedModel, language: str) -> dict[str, nn.Pa
     }
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What an adapter folder says of itself.
+
+    Raises:
+        UserError: for a folder that is none.
+    """
     facts = read_json(folder / FACTS)
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise UserError(f"{folder / FACTS}: not the description of an adapter of format {FORMAT}")

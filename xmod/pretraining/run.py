@@ -181,6 +181,7 @@ def _write(
         "step": "pretrain",
         "languages": list(dict.fromkeys(model.languages[number] for source in seen for number in source.languages)),
         "plan": settings.plan,
+        **({"added": adapter_key(settings.add_language)} if settings.add_language else {}),
         **learned(summary["parameters"]),
         **{key: summary[key] for key in ("steps", "kept_step", "pieces", "bits_per_character")},
         "precision": precision_name(settings.precision),
