@@ -351,6 +351,8 @@ class Pretrain:
     """Blocks per step, in all processes together."""
     micro_batch: int | None = None
     """Blocks that a process computes at once, where memory is short; its share of the batch by default."""
+    gradient_checkpointing: bool = False
+    """Compute each layer twice instead of keeping what is inside of it, where memory is short."""
     block_size: int = 128
     """Pieces per block, special ones included."""
     learning_rate: float = 5e-4

@@ -2,7 +2,7 @@
 
 Run: python benchmarks/tuning.py --model adapted --train de=DE.conll fr=FR.conll it=IT.conll
          --test de=DEV.conll rm=DEV.conll [--methods full swissbert lora qlora] [--sentences 1500] [--epochs 3]
-         [--seeds 3] [--batch_size 16] [--precision auto] [--checkpointing] [--json out.json]
+         [--seeds 3] [--rates swissbert=3e-4] [--batch_size 16] [--precision auto] [--checkpointing] [--json out.json]
 
 Each model is trained and measured in a process of its own. "memory" is the most that the process held while it
 trained (loaded model, gradients, moments, what is kept for the backward pass), the libraries themselves apart, on a
@@ -114,22 +114,23 @@ def main() -> None:
     parser.add_argument("--sentences", type=int)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--rates", nargs="*", default=[], help="peak learning rates of methods, METHOD=RATE")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--checkpointing", action="store_true", help="compute each layer twice to save memory")
     parser.add_argument("--json")
     given = parser.parse_args()
-    train, test = (dict(part.split("=", 1) for part in parts) for parts in (given.train, given.test))
+    train, test, rates = (
+        dict(part.split("=", 1) for part in parts) for parts in (given.train, given.test, given.rates)
+    )
     common = {
         "sentences": given.sentences, "epochs": given.epochs, "batch_size": given.batch_size,
         "precision": given.precision, "gradient_checkpointing": True if given.checkpointing else None,
     }  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {}
     for method in given.methods:
-        runs = [
-            in_process(given.model, train, test, common | METHODS[method] | {"seed": seed})
-            for seed in range(1, given.seeds + 1)
-        ]
+        values = common | METHODS[method] | ({"learning_rate": float(rates[method])} if method in rates else {})
+        runs = [in_process(given.model, train, test, values | {"seed": seed}) for seed in range(1, given.seeds + 1)]
         if not found:
             heads = ["method", "learns", "file", "memory", "time"]
             heads += [f"{name}, zero-shot" if name in runs[0]["zero_shot"] else name for name in runs[0]["f1"]]

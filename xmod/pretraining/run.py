@@ -33,7 +33,7 @@ from .sources import Source
 from .trainer import PretrainingTrainer
 
 # What may change between a run and its continuation: none of these changes what is learned.
-_HOW = ("micro_batch", "compile", "monitor", "save_steps")
+_HOW = ("micro_batch", "gradient_checkpointing", "compile", "monitor", "save_steps")
 LOG = logging.getLogger(__name__)
 
 
@@ -132,6 +132,7 @@ def _train(
         steps=steps,
         title="pretrain",
         micro_batch=settings.micro_batch,
+        gradient_checkpointing=settings.gradient_checkpointing,
         save_steps=settings.save_steps,
         eval_steps=settings.eval_steps,
         patience=settings.patience,

@@ -221,10 +221,12 @@ def test_a_budget_is_steps_tokens_or_epochs(
 
 def test_a_batch_in_parts_learns_the_same(model_folder: Path, corpora: dict[str, str], tmp_path: Path) -> None:
     curves = []
-    for micro_batch in (4, 1):
-        pretrain(short(model_folder, corpora, micro_batch=micro_batch), tmp_path / str(micro_batch))
+    for micro_batch, again in ((4, False), (1, False), (2, True)):
+        settings = short(model_folder, corpora, micro_batch=micro_batch, gradient_checkpointing=again)
+        pretrain(settings, tmp_path / str(micro_batch))
         curves.append([point["loss"] for point in curve(tmp_path / str(micro_batch))])
     assert curves[0] == pytest.approx(curves[1], abs=1e-4)
+    assert curves[0] == pytest.approx(curves[2], abs=1e-4)
 
 
 def curve(folder: Path) -> list[dict[str, float]]:
