@@ -240,6 +240,11 @@ def write_json(path: str | Path, value: Any) -> None:  # noqa: ANN401 - JSON is 
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def rewrite_without_blanks(path: Path) -> None:
+    """Write a JSON file again without line breaks and indentation, which are half of a tokenizer's."""
+    write_text(path, json.dumps(read_json(path), ensure_ascii=False, separators=(",", ":")))
+
+
 def fingerprint(settings: Mapping[str, Any], paths: Collection[str]) -> str:
     """SHA-256 of settings in which the files and folders under the names ``paths`` count by content, not by name."""
     value = {name: _by_content(part) if name in paths else part for name, part in settings.items()}

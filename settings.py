@@ -6,11 +6,16 @@ Nothing heavy is imported here, so that ``swissxmod --help`` answers at once. Co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from .errors import UserError
 from .texts import Paths
 
+_MINI = Path(__file__).parent / "mini"
+MINI_BASE, MINI_NER, MINI_ALIGNER = (str(_MINI / name) for name in ("base", "ner", "aligner"))
+"""Folders of swissxmod-mini, the model that comes with the package: the encoder, and what was learned beside it."""
+MINI = frozenset({MINI_BASE, MINI_NER, MINI_ALIGNER})
 PATHS = frozenset(
     {
         "adapter",
@@ -240,6 +245,8 @@ class ModelInfo:
 @dataclass(frozen=True)
 class ModelCompress:
     """Write a model in a quarter of the space, its matrices as 8-bit integers; it computes in float32 as ever.
+
+    Of what was learned beside a model (--peft) the numbers are written in float16.
 
     Example: swissxmod model compress --model ner --out ner-int8
     """
@@ -533,7 +540,31 @@ class Quantised:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskTraining(Quantised):
+class Beside:
+    """How much learns: the weights of a model, or a few megabytes beside it."""
+
+    peft: Peft | None = None
+    """Train a few megabytes beside the frozen model, and write only them: low-rank updates of the trunk's matrices
+    (lora, dora), factors of its states (ia3), or virtual tokens before every sentence, in each layer (prefix) or the
+    first (prompt). Needs the extra "peft"."""
+    rank: int = 8
+    """Rank of the updates of lora and dora."""
+    alpha: int = 16
+    """The updates of lora and dora count alpha / rank times."""
+    virtual_tokens: int = 20
+    """How many tokens prefix and prompt put before a sentence; it may be so much shorter then."""
+    learning_rate: float | None = None
+    """Peak learning rate; by default 2e-5 (stance 1e-5, alignment 1e-4), with --peft what suits the method."""
+    OWN_RATE: ClassVar[float]
+    """Peak learning rate of the step where the weights of the model learn."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _at_least(self, rank=1, alpha=1, virtual_tokens=1, learning_rate=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskTraining(Quantised, Beside):
     """How a model is fine-tuned for a task. The defaults are SwissBERT's, but for what a task says itself."""
 
     model: str
@@ -548,16 +579,6 @@ class TaskTraining(Quantised):
     """How many to take of each dev file (a seeded sample); all by default."""
     freeze: bool = True
     """Freeze embeddings and language adapters, so that the task works with any language's adapter."""
-    peft: Peft | None = None
-    """Train a few megabytes beside the frozen model, and write only them: low-rank updates of the trunk's matrices
-    (lora, dora), factors of its states (ia3), or virtual tokens before every sentence, in each layer (prefix) or the
-    first (prompt). Needs the extra "peft"."""
-    rank: int = 8
-    """Rank of the updates of lora and dora."""
-    alpha: int = 16
-    """The updates of lora and dora count alpha / rank times."""
-    virtual_tokens: int = 20
-    """How many tokens prefix and prompt put before a sentence; it may be so much shorter then."""
     epochs: int = 3
     """Passes over the data."""
     batch_size: int = 16
@@ -567,8 +588,6 @@ class TaskTraining(Quantised):
     gradient_checkpointing: bool | None = None
     """Compute each layer twice instead of keeping what is inside of it, where memory is short; by default with a trunk
     in 4 or 8 bits."""
-    learning_rate: float | None = None
-    """Peak learning rate; by default 2e-5 (of stance 1e-5), with --peft what suits the method."""
     warmup: float = 0.1
     """Share of the steps to warm up."""
     weight_decay: float = 0.01
@@ -582,16 +601,16 @@ class TaskTraining(Quantised):
     seeds: int = 1
     """Models to train, with the seeds from the one given on; more than one become the folders seed-1, seed-2, ..."""
     OWN_RATE: ClassVar[float] = 2e-5
-    """Peak learning rate of the task where the whole trunk learns."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         super().__post_init__()
+        Beside.__post_init__(self)
         _seed(self)
         _some(self, "train")
         _share(self, "warmup", "dropout")
         _at_least(self, sentences=1, dev_sentences=1, epochs=1, batch_size=1, micro_batch=1, seeds=1)
-        _at_least(self, learning_rate=0, weight_decay=0, rank=1, alpha=1, virtual_tokens=1)
+        _at_least(self, weight_decay=0)
         self._check_peft()
 
     def _check_peft(self) -> None:
@@ -641,8 +660,8 @@ class FinetuneStance(TaskTraining):
         _at_least(self, longest=8)
 
 
-@dataclass(frozen=True)
-class FinetuneAlignment:
+@dataclass(frozen=True, kw_only=True)
+class FinetuneAlignment(Beside):
     """Tune an encoder on sentence pairs so that words and sentences find their translation; no gold links are needed.
 
     Example: swissxmod finetune alignment --model adapted --parallel.de-rm pairs.tsv.gz --out aligner
@@ -668,8 +687,6 @@ class FinetuneAlignment:
     """Pairs of a batch that stand one after the other in a text, which are harder to tell apart."""
     longest: int = 128
     """Pieces that a sentence may have; pairs with a longer one are left out."""
-    learning_rate: float = 1e-4
-    """Peak learning rate."""
     warmup: float = 0.1
     """Share of the steps to warm up."""
     weight_decay: float = 0.01
@@ -684,13 +701,15 @@ class FinetuneAlignment:
     """"bfloat16" is mixed precision; "auto" takes it where the processor has instructions for it."""
     seed: int = 1
     """Seed of the order."""
+    OWN_RATE: ClassVar[float] = 1e-4
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         _seed(self)
         _some(self, "parallel")
         _share(self, "warmup")
-        _at_least(self, steps=1, batch_size=2, neighbours=1, longest=1, learning_rate=0, weight_decay=0)
+        _at_least(self, steps=1, batch_size=2, neighbours=1, longest=1, weight_decay=0)
         _at_least(self, self_training=0, sentences=0)
         if self.temperature <= 0:
             raise UserError(f"temperature: expected more than 0, found {self.temperature}")
@@ -787,15 +806,16 @@ class PredictLanguage(TextReading):
     """File that detector train wrote; by default the detector that comes with the package."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictFill(SpokenTextReading):
     """Guess the masked pieces of texts: what stands in the place of each <mask>.
 
     Example: swissxmod predict fill --model adapted --text masked.txt --language rm --out guesses.jsonl
     """
 
-    model: str
-    """Folder of a model with its masked-language-modelling head, as pretrain leaves it, or a hub name."""
+    model: str = MINI_BASE
+    """Folder of a model with its masked-language-modelling head, as pretrain leaves it, or a hub name; by default
+    swissxmod-mini, which comes with the package."""
     top: int = 5
     """Guesses for each mask."""
 
@@ -805,15 +825,15 @@ class PredictFill(SpokenTextReading):
         _at_least(self, top=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Embed(SpokenTextReading):
     """Write a vector for each text of a file: the mean over its pieces.
 
     Example: swissxmod embed --model aligner --text sentences.txt --language rm --format npy --out vectors.npy
     """
 
-    model: str
-    """Model folder or hub name."""
+    model: str = MINI_ALIGNER
+    """Model folder or hub name; by default swissxmod-mini, which comes with the package."""
     layer: int = -1
     """Whose states: 0 are the embeddings, -1 the last layer."""
     special: bool = True
@@ -829,8 +849,8 @@ class PredictNer(SpokenTextReading, Quantised):
     Example: swissxmod predict ner --model ner --text articles.txt --language rm --out names.jsonl
     """
 
-    model: str
-    """Folder of a fine-tuned tagger, or a hub name."""
+    model: str = MINI_NER
+    """Folder of a fine-tuned tagger, or a hub name; by default swissxmod-mini, which comes with the package."""
     language: str | None = None
     """Language of the texts; an object may say its own as "language". By default that of each line is detected, or of
     each paragraph of wrapped text."""
@@ -1068,7 +1088,7 @@ class EvalSuite:
         _at_least(self, seeds=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlignWords(WordLinking):
     """Align the words of parallel sentences, line by line.
 
@@ -1076,8 +1096,8 @@ class AlignWords(WordLinking):
         --source_language de --target_language rm --out links.align
     """
 
-    model: str
-    """Model folder."""
+    model: str = MINI_ALIGNER
+    """Model folder or hub name; by default swissxmod-mini, which comes with the package."""
     source: str
     """Source sentences, one a line, their words parted by blanks."""
     target: str
@@ -1088,7 +1108,7 @@ class AlignWords(WordLinking):
     """"pharaoh" is a line such as "0-0 1-2" for each pair, "jsonl" has the words too, "html" is a page of pictures."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlignSentences(TwoLanguages):
     """Find the translations of sentences among those of another text; lines of source, target and score, tab-separated.
 
@@ -1096,8 +1116,8 @@ class AlignSentences(TwoLanguages):
         --source_language de --target_language rm --out pairs.tsv
     """
 
-    model: str
-    """Model folder."""
+    model: str = MINI_ALIGNER
+    """Model folder or hub name; by default swissxmod-mini, which comes with the package."""
     source: str
     """Sentences, one a line."""
     target: str
@@ -1110,7 +1130,7 @@ class AlignSentences(TwoLanguages):
     """Score that a pair must reach."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlignDocuments(TwoLanguages):
     """Align a text with its translation, sentence by sentence and in order; also one to two, two to one, and none.
 
@@ -1118,8 +1138,8 @@ class AlignDocuments(TwoLanguages):
         --source_language de --target_language rm --out pairs.tsv
     """
 
-    model: str
-    """Model folder or hub name."""
+    model: str = MINI_ALIGNER
+    """Model folder or hub name; by default swissxmod-mini, which comes with the package."""
     source: str
     """Sentences, one a line, in the order of the text; empty lines are left out."""
     target: str
@@ -1146,10 +1166,10 @@ class App:
     Example: swissxmod app --model ner --aligner aligner
     """
 
-    model: str
-    """Folder of a fine-tuned tagger, or a hub name."""
+    model: str = MINI_NER
+    """Folder of a fine-tuned tagger, or a hub name; by default swissxmod-mini, which comes with the package."""
     aligner: str | None = None
-    """Folder or hub name of the encoder that links words; by default the tagger's own."""
+    """Folder or hub name of the encoder that links words; by default swissxmod-mini's, with another tagger its own."""
     port: int = 0
     """Port of 127.0.0.1, which no other computer reaches; 0 is any that is free."""
     limit: int = 20_000

@@ -21,12 +21,14 @@ from ..errors import UserError
 from ..files import refuse_used_folder
 from ..settings import FinetuneAlignment
 from ..texts import read_pairs
-from ..xmod.adapters import PLANS, learned, train_only
+from ..xmod.adapters import PLANS, learned, parameter_counts, train_only
 from ..xmod.checkpoints import read_history, save_checkpoint
 from ..xmod.inference import Pieces, cut_words, pad_batch, window_size
 from ..xmod.languages import pair_of
 from ..xmod.modeling import XmodModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
+from ..xmod.tuned_folders import save_tuned
+from ..xmod.tuning import beside, how_beside, learner, peak_rate
 from . import alignment_losses as losses
 from .alignment_dev import measure, read_dev
 from .word_alignment import TUNED, Linking, load_encoder
@@ -72,18 +74,23 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
     names = {name: pair_of(name, model.languages) for name in settings.parallel}
     runs, counts, longer = _read(settings, names, model, tokenizer)
     dev = read_dev(settings.dev, model.languages)
-    parts = train_only(model, PLANS["full"])
+    tuned = beside(model, settings) if settings.peft else None
+    parts = parameter_counts(model) if tuned else train_only(model, PLANS["full"])
     dataset = Runs(runs, tokenizer)
-    plan = TrainingPlan.of(settings, steps=settings.steps, title=STEP)
+    plan = TrainingPlan.of(settings, steps=settings.steps, title=STEP, learning_rate=peak_rate(settings))
     if dev:
         plan = replace(plan, eval_steps=max(1, settings.steps // MEASUREMENTS))
     plan = replace(plan, batch_size=settings.batch_size // settings.neighbours)  # an example is a run of pairs
 
     def trainer(*args: Any, **kwargs: Any) -> AlignmentTrainer:  # noqa: ANN401
-        return AlignmentTrainer(*args, settings=settings, tokenizer=tokenizer, eval_dataset=dev, **kwargs)
+        return AlignmentTrainer(
+            *args, settings=settings, encoder=model, tokenizer=tokenizer, eval_dataset=dev, **kwargs
+        )
 
     with tempfile.TemporaryDirectory() as work, dropout(model, 0.0):
-        curve = train(model, dataset, dataset.collate, plan, Path(work), trainer=trainer).curve
+        curve = train(
+            learner(tuned) if tuned else model, dataset, dataset.collate, plan, Path(work), trainer=trainer
+        ).curve
     last = measure(model, tokenizer, dev) if dev else None
     linking = last.linking if last else Linking(settings.layer, settings.method)
     model.config.update({TUNED: linking._asdict()})
@@ -95,10 +102,15 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
         "linking": linking._asdict(),
         "dev": {"aer": last.aer, "retrieval": last.retrieval} if last else None,
         **learned(parts),
+        **how_beside(settings),
         "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
-    save_checkpoint(out, model, tokenizer, [*(read_history(settings.model) or []), record], curve)
+    history = [*(read_history(settings.model) or []), record]
+    if tuned and settings.peft:
+        save_tuned(out, tuned, tokenizer, settings.model, settings.peft, history, curve)
+    else:
+        save_checkpoint(out, model, tokenizer, history, curve)
     told = {"aer": last.aer, "retrieval": last.retrieval} if last else {}
     return {"pairs": counts, "too_long": longer, "linking": linking._asdict(), **told, "parameters": parts}
 
@@ -181,16 +193,18 @@ class AlignmentTrainer(Trainer):
         self,
         *args: Any,  # noqa: ANN401
         settings: FinetuneAlignment,
+        encoder: XmodModel,
         tokenizer: PreTrainedTokenizerFast,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(*args, **kwargs)
         self.settings = settings
+        self.encoder = encoder
         self.tokenizer = tokenizer
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:  # noqa: ANN401
         """AER of the best way of linking, and retrieval, on the dev pairs."""
-        now = measure(self.model, self.tokenizer, self.eval_dataset)
+        now = measure(self.encoder, self.tokenizer, self.eval_dataset)
         metrics = {f"{metric_key_prefix}_aer": now.aer, f"{metric_key_prefix}_retrieval": now.retrieval}
         layer, method, _ = now.linking
         tqdm.write(

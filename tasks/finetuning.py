@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from ..files import existing_folder, read_json, refuse_used_folder
-from ..settings import Bits, Peft, TaskTraining
+from ..settings import Bits, TaskTraining
 from ..tokenizer.folders import is_hub_name
 from ..xmod.adapters import PLANS, learned, parameter_counts, train_only
 from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint, seed_folder
@@ -25,11 +25,8 @@ from ..xmod.languages import by_adapter
 from ..xmod.modeling import XmodPreTrainedModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
 from ..xmod.tuned_folders import HEAD, save_tuned
-from ..xmod.tuning import LEARNING_RATES, learner, peft_config, refuse_virtual, wrap
+from ..xmod.tuning import beside, how_beside, learner, peak_rate, refuse_virtual
 from .best_epoch import BestEpoch
-
-if TYPE_CHECKING:
-    from peft import PeftModel
 
 ItemT = TypeVar("ItemT")
 ModelT = TypeVar("ModelT", bound=XmodPreTrainedModel)
@@ -169,7 +166,7 @@ def fit(
     Returns:
         scores of the epochs, the one that was kept, and how many parameters learned.
     """
-    tuned = _beside(model, settings) if settings.peft else None
+    tuned = beside(model, settings, settings.dropout) if settings.peft else None
     learning = learner(tuned) if tuned else model
     parts = parameter_counts(model) if tuned else train_only(model, PLANS["task" if settings.freeze else "full"])
     steps = settings.epochs * -(-len(examples) // settings.batch_size)
@@ -179,7 +176,7 @@ def fit(
             settings,
             steps=steps,
             title=record["step"],
-            learning_rate=_learning_rate(settings),
+            learning_rate=peak_rate(settings),
             micro_batch=settings.micro_batch,
             gradient_checkpointing=settings.bits is not None if checkpointing is None else checkpointing,
             paged=settings.bits is not None and torch.cuda.is_available(),
@@ -188,7 +185,8 @@ def fit(
     best.restore(learning)
     record |= {
         **learned(parts),
-        **_method(settings),
+        **how_beside(settings),
+        **({"bits": settings.bits} if settings.peft else {}),
         "epochs": best.scores,
         "kept_epoch": best.kept,
         "precision": precision_name(settings.precision),
@@ -200,31 +198,3 @@ def fit(
     else:
         save_checkpoint(out, model, tokenizer, history, curve)
     return {"epochs": best.scores, "kept_epoch": best.kept, "parameters": parts}
-
-
-def _beside(model: XmodPreTrainedModel, settings: TaskTraining) -> PeftModel:
-    """The model with what learns beside it, as ``settings.peft`` says."""
-    config = peft_config(
-        cast(Peft, settings.peft),
-        type(model),
-        rank=settings.rank,
-        alpha=settings.alpha,
-        virtual_tokens=settings.virtual_tokens,
-        dropout=settings.dropout,
-    )
-    return wrap(model, config)
-
-
-def _learning_rate(settings: TaskTraining) -> float:
-    if settings.learning_rate is not None:
-        return settings.learning_rate
-    return LEARNING_RATES[settings.peft] if settings.peft else settings.OWN_RATE
-
-
-def _method(settings: TaskTraining) -> dict[str, Any]:
-    """For the history: how it learned, where not in the weights of the model themselves."""
-    if settings.peft is None:
-        return {}
-    sizes = ["rank", "alpha"] if settings.peft in ("lora", "dora") else []
-    sizes += ["virtual_tokens"] if settings.peft in ("prefix", "prompt") else []
-    return {"peft": settings.peft, "bits": settings.bits, **{size: getattr(settings, size) for size in sizes}}

@@ -76,8 +76,10 @@ def load_partly(
     _check_config(source)
     try:
         if is_int8(source):
-            config, kwargs = model_class.config_class.from_pretrained(source, return_unused_kwargs=True, **kwargs)
-            kwargs |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_int8(source)}
+            if "config" not in kwargs:
+                config, kwargs = model_class.config_class.from_pretrained(source, return_unused_kwargs=True, **kwargs)
+                kwargs["config"] = config
+            kwargs |= {"pretrained_model_name_or_path": None, "state_dict": read_int8(source)}
         model, info = model_class.from_pretrained(
             **({"pretrained_model_name_or_path": source, "dtype": torch.float32} | kwargs),
             output_loading_info=True,

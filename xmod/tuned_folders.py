@@ -6,20 +6,36 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import torch
 from huggingface_hub import ModelCardData
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..errors import UserError, first_line
-from ..files import existing_file, existing_folder, refuse_used_folder, write_text
+from ..files import (
+    existing_file,
+    existing_folder,
+    new_folder,
+    read_json,
+    refuse_used_folder,
+    rewrite_without_blanks,
+    write_json,
+    write_text,
+)
 from ..settings import ModelMerge
 from ..tokenizer.folders import is_hub_name, load_tokenizer
+from .adapters import TRUNK_MATRICES
 from .checkpoints import (
     CLASSES,
+    HISTORY,
+    TUNED,
     History,
     base_of,
     is_tuned,
@@ -38,6 +54,11 @@ if TYPE_CHECKING:
 
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 WEIGHTS = "adapter_model.safetensors"
+TOKENIZER = "tokenizer.json"
+KEPT = ("README.md", "config.json", TOKENIZER, "tokenizer_config.json")
+"""Besides weights, their config and the history; not what a recipe or a training leaves."""
+_PREFIX = "base_model.model."
+"""What ``peft`` puts before the names of weights."""
 HEAD = ("classifier.",)
 
 
@@ -90,27 +111,88 @@ def load_tuned(model_class: type[ModelT], folder: Path, **kwargs: Any) -> ModelT
     tuned_class = CLASSES[config.architectures[0]]
     if model_class not in (tuned_class, XmodModel):
         raise UserError(f"{folder}: a {tuned_class.__name__}, which cannot be loaded as {model_class.__name__}")
-    base = _find_base(folder, base_of(folder))
-    # The config says all of them; a model with a head has no pooler.
+    facts = base_of(folder)
+    base = _find_base(folder, facts)
+    # The config says the labels, and no model that is tuned has a pooler.
     rest = {name: value for name, value in kwargs.items() if name not in ("id2label", "label2id", "add_pooling_layer")}
+    rest |= {"add_pooling_layer": False} if tuned_class is XmodModel else {}
     model = load_model(tuned_class, base, new_parts=HEAD, **(rest | {"config": config}))
     _check_weights(folder / WEIGHTS)
+    if facts["peft"] == "lora" and "quantization_config" not in kwargs:
+        merge_lora(model, folder)
+    else:
+        model = _through_peft(model, folder, merge="quantization_config" not in kwargs)
+    return cast(ModelT, model.base_model if model_class is XmodModel else model)
+
+
+def _through_peft(model: ModelT, folder: Path, *, merge: bool) -> ModelT:
     peft = import_peft()
     try:
         tuned = peft.PeftModel.from_pretrained(model, str(folder))
     except Exception as error:  # a config or weights can be wrong in more ways than the library has classes for
-        raise UserError(f"{folder}: cannot be loaded over {base}: {first_line(error)}") from error
-    expected = set(peft.get_peft_model_state_dict(tuned))
+        raise UserError(f"{folder}: cannot be loaded over its base: {first_line(error)}") from error
     with safe_open(folder / WEIGHTS, "pt") as file:
-        if lost := sorted(expected ^ set(file.keys())):
-            raise UserError(f"{folder / WEIGHTS}: {len(lost)} weights are missing or strange, such as {lost[0]!r}")
+        _refuse_strange(folder, set(peft.get_peft_model_state_dict(tuned)) ^ set(file.keys()))
     if tuned.active_peft_config.is_prompt_learning:
         attach(tuned)
-    if tuned.active_peft_config.is_prompt_learning or "quantization_config" in kwargs:
-        whole = tuned.get_base_model()
-    else:
-        whole = tuned.merge_and_unload()
-    return cast(ModelT, whole.base_model if model_class is XmodModel and tuned_class is not XmodModel else whole)
+        return tuned.get_base_model()
+    return tuned.merge_and_unload() if merge else tuned.get_base_model()
+
+
+def merge_lora(model: PreTrainedModel, folder: Path) -> None:
+    """Add the updates of lora to the matrices of a model, W + alpha / rank · B A, and take its head.
+
+    As ``peft`` does it, whose extra is not needed for this: the model that comes with the package is such a folder.
+
+    Raises:
+        UserError: if a weight is missing or strange.
+    """
+    config, found = read_json(folder / TUNED), load_file(folder / WEIGHTS)
+    matrices = [name for name, _ in model.named_modules() if re.fullmatch(TRUNK_MATRICES, name)]
+    head = [name for name in model.state_dict() if name.startswith(HEAD)]
+    expected = {f"{name}.lora_{side}.weight" for name in matrices for side in "AB"} | set(head)
+    _refuse_strange(folder, {_PREFIX + name for name in expected} ^ found.keys())
+    try:
+        share = config["lora_alpha"] / config["r"]
+        with torch.no_grad():
+            for name in matrices:
+                up, down = (found[f"{_PREFIX}{name}.lora_{side}.weight"].float() for side in "BA")
+                model.get_submodule(name).weight += (share * up @ down).to(model.dtype)
+            for name in head:
+                model.get_parameter(name).copy_(found[_PREFIX + name])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder}: cannot be loaded over its base: {TUNED} has no numbers lora_alpha and r") from error
+    except RuntimeError as error:
+        raise UserError(f"{folder / WEIGHTS}: a weight has the wrong shape: {first_line(error)}") from error
+
+
+def _refuse_strange(folder: Path, names: set[str]) -> None:
+    if names:
+        raise UserError(f"{folder / WEIGHTS}: {len(names)} weights are missing or strange, such as {min(names)!r}")
+
+
+def compress_tuned(folder: Path, out: str | Path, record: Mapping[str, Any]) -> None:
+    """Write the folder again with its numbers in float16, and ``record`` at the end of its history.
+
+    A base beside the new folder is recorded as just that, whatever they are in.
+
+    Raises:
+        UserError: if the base is missing or another one.
+    """
+    base = _find_base(folder, base_of(folder))
+    with new_folder(out) as smaller:
+        for name in KEPT:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, smaller / name)
+        numbers = {name: value.half() for name, value in load_file(folder / WEIGHTS).items()}
+        save_file(numbers, smaller / WEIGHTS, metadata={"format": "pt"})
+        rewrite_without_blanks(smaller / TOKENIZER)
+        facts, config = read_json(folder / HISTORY), read_json(folder / TUNED)
+        named = f"../{Path(base).name}" if Path(base).parent.resolve() == Path(out).parent.resolve() else base
+        facts["base"]["model"] = config["base_model_name_or_path"] = named
+        facts["history"].append(dict(record))
+        write_json(smaller / HISTORY, facts)
+        write_json(smaller / TUNED, config)
 
 
 def merge_model(settings: ModelMerge, out: str | Path) -> dict[str, Any]:
@@ -147,7 +229,7 @@ def _find_base(folder: Path, base: Mapping[str, str]) -> str:
     recorded = base["model"]
     if is_hub_name(recorded):
         return recorded
-    places = [Path(recorded), folder.absolute().parent / Path(recorded).name]
+    places = [folder / recorded, folder.absolute().parent / Path(recorded).name]
     found = next((place for place in places if (place / "config.json").is_file()), None)
     if found is None:
         raise UserError(

@@ -7,13 +7,13 @@ one language works in any other by swapping the language adapter, as after any f
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
 from ..errors import UserError, needs_extra
-from ..settings import Peft
+from ..settings import Beside, Peft
 from .adapters import TRUNK_MATRICES
 from .modeling import XmodForSequenceClassification, XmodForTokenClassification, XmodPreTrainedModel
 
@@ -26,6 +26,7 @@ LEARNING_RATES: dict[Peft, float] = {"lora": 5e-4, "dora": 5e-4, "ia3": 5e-3, "p
 """Peak learning rates: fewer numbers that start from nothing take larger steps than a trained trunk.
 
 LoRA collapsed to one label at 2e-3 (12 x 384); the last three are guesses that nobody has tuned."""
+LOW_RANK = ("lora", "dora")
 _IA3 = r"(?:.*\.)?encoder\.layer\.\d+\.(?:attention\.self\.(?:key|value)|output\.dense)"
 _IA3_FEED_FORWARD = r"(?:.*\.)?encoder\.layer\.\d+\.output\.dense"
 _TASKS = {XmodForTokenClassification: "TOKEN_CLS", XmodForSequenceClassification: "SEQ_CLS"}
@@ -58,7 +59,7 @@ def peft_config(
     """
     peft = import_peft()
     task = _TASKS.get(model_class)
-    if method in ("lora", "dora"):
+    if method in LOW_RANK:
         return peft.LoraConfig(
             task_type=task, r=rank, lora_alpha=alpha, lora_dropout=dropout, use_dora=method == "dora",
             target_modules=TRUNK_MATRICES,
@@ -127,3 +128,33 @@ def refuse_virtual(model: nn.Module, source: str | Path) -> None:
             f"{source}: has virtual tokens (--peft prefix or prompt), which no ordinary model can hold; start from the "
             "model it was learned beside"
         )
+
+
+def beside(model: XmodPreTrainedModel, settings: Beside, dropout: float = 0.0) -> PeftModel:
+    """The model with what learns beside it, as ``settings.peft`` says; see :func:`wrap`."""
+    method = cast(Peft, settings.peft)
+    config = peft_config(
+        method,
+        type(model),
+        rank=settings.rank,
+        alpha=settings.alpha,
+        virtual_tokens=settings.virtual_tokens,
+        dropout=dropout,
+    )
+    return wrap(model, config)
+
+
+def peak_rate(settings: Beside) -> float:
+    """The learning rate: the one that was given, else the method's, else the step's own."""
+    if settings.learning_rate is not None:
+        return settings.learning_rate
+    return LEARNING_RATES[settings.peft] if settings.peft else settings.OWN_RATE
+
+
+def how_beside(settings: Beside) -> dict[str, Any]:
+    """For a history: how it learned, where not in the weights of the model themselves."""
+    if settings.peft is None:
+        return {}
+    virtual = () if settings.peft in MERGEABLE else ("virtual_tokens",)
+    sizes = ("rank", "alpha") if settings.peft in LOW_RANK else virtual
+    return {"peft": settings.peft, **{size: getattr(settings, size) for size in sizes}}

@@ -14,6 +14,7 @@ from swissxmod import (
     evaluate_alignment,
     evaluate_sentences,
     finetune_alignment,
+    load,
 )
 
 WORDS = {"Berg": "munt", "Tal": "val", "Fluss": "flum", "Haus": "chasa", "Tür": "porta", "Brot": "paun", "Wein": "vin"}
@@ -115,3 +116,19 @@ def test_what_cannot_be_done_is_told_and_nothing_written(
     with pytest.raises(UserError, match=message):
         finetune_alignment(settings(model_folder, text["pairs"], **changes), tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_few_kilobytes_beside_a_model_link_words(model_folder: Path, text: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="an extra: pip install swissxmod[peft]")
+    told = finetune_alignment(
+        settings(model_folder, text["pairs"], steps=120, peft="lora", learning_rate=2e-2), tmp_path / "tuned"
+    )
+    assert told["parameters"]["adapters"][0] == told["parameters"]["embeddings"][0] == 0
+    files = {name: text[name] for name in ("source", "target", "gold")}
+    rates = [
+        evaluate_alignment(EvalAlignment(model=str(model), **files), tmp_path / f"words{number}")["aer"]
+        for number, model in enumerate((model_folder, tmp_path / "tuned"))
+    ]
+    assert rates[1] < 0.8 * rates[0]
+    assert not (tmp_path / "tuned" / "model.safetensors").exists()
+    assert load(tmp_path / "tuned").config.alignment["layer"] == 1

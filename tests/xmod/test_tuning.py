@@ -2,22 +2,26 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 from swissxmod import (
     EvalNer,
     FinetuneNer,
     FinetuneStance,
+    ModelCompress,
     ModelMerge,
     PredictNer,
     Tagger,
     UserError,
     XmodForTokenClassification,
     XmodModel,
+    compress_model,
     evaluate_ner,
     finetune_ner,
     finetune_stance,
@@ -414,3 +418,67 @@ def test_what_cannot_be_done_with_virtual_tokens_is_named(tuned: dict[str, Path]
     ids = torch.randint(5, 890, (1, 18))
     with pytest.raises(UserError, match="18 tokens is longer than the 20 positions of the model, of which 3 are for"):
         load(tuned[method])(ids, lang_ids=torch.tensor([0]))
+
+
+def test_lora_needs_no_extra_to_be_used(tuned: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = batch(load(tuned["lora"]))
+    through_peft = peft.PeftModel.from_pretrained(
+        XmodForTokenClassification.from_pretrained(tuned["base"], num_labels=3), str(tuned["lora"])
+    )
+    monkeypatch.setitem(sys.modules, "peft", None)
+    torch.testing.assert_close(batch(load(tuned["lora"])), batch(through_peft.eval()), atol=1e-5, rtol=1e-5)
+    assert torch.equal(batch(load(tuned["lora"])), expected)
+    with pytest.raises(UserError, match=r"need an extra: pip install 'swissxmod\[peft\]'"):
+        load(tuned["ia3"])
+
+
+def test_compressed_it_takes_half_the_space_and_moves_along_with_its_base(
+    tuned: dict[str, Path], tmp_path: Path
+) -> None:
+    small = tuned["lora"].parent / "lora-small"
+    compress_model(ModelCompress(model=str(tuned["lora"])), small)
+    before, after = ((folder / "adapter_model.safetensors").stat().st_size for folder in (tuned["lora"], small))
+    assert after < 0.7 * before
+    for name in ("base", "lora-small"):
+        shutil.copytree(tuned["base"].parent / name, tmp_path / name)
+    for file in ("swissxmod.json", "adapter_config.json"):
+        assert str(small.parent) not in (small / file).read_text()
+    moved = batch(load(tmp_path / "lora-small"))
+    torch.testing.assert_close(moved, batch(load(tuned["lora"])), atol=1e-2, rtol=1e-2)
+    assert [record["step"] for record in read_json(small / "swissxmod.json")["history"]][-2:] == [
+        "finetune ner",
+        "compress",
+    ]
+
+
+@pytest.mark.parametrize("change", ["lost", "strange", "shape"])
+def test_damaged_updates_are_named(tuned: dict[str, Path], tmp_path: Path, change: str) -> None:
+    for name in ("base", "lora"):
+        shutil.copytree(tuned[name], tmp_path / name)
+    path = tmp_path / "lora" / "adapter_model.safetensors"
+    weights = load_file(path)
+    name = next(name for name in weights if name.endswith("lora_A.weight"))
+    if change == "lost":
+        del weights[name]
+    elif change == "strange":
+        weights["strange"] = weights[name].clone()
+    else:
+        weights[name] = weights[name][:, :5].clone()
+    save_file(weights, path)
+    with pytest.raises(
+        UserError, match=r"adapter_model.safetensors: (1 weights are missing or strange|a weight has the wr)"
+    ):
+        load(tmp_path / "lora")
+
+
+def test_a_base_in_eight_bits_on_disk_is_one_as_any(tuned: dict[str, Path], tmp_path: Path) -> None:
+    compress_model(ModelCompress(model=str(tuned["base"])), tmp_path / "base")
+    data = conll(tmp_path / "de.conll")
+    settings = FinetuneNer(model=str(tmp_path / "base"), train={"de": data}, epochs=1, peft="lora", precision="float32")
+    finetune_ner(settings, tmp_path / "ner")
+    compress_model(ModelCompress(model=str(tmp_path / "ner")), tmp_path / "small")
+    tagger = load(tmp_path / "small")
+    assert tagger.config.id2label == {0: "O", 1: "B-LOC", 2: "I-LOC"}
+    before, after = load(tmp_path / "base").state_dict(), tagger.state_dict()
+    assert all(torch.equal(after[key], before[key]) for key in after if part_of(key) in ("embeddings", "adapters"))
+    assert not (tmp_path / "small" / "training.json").exists()
