@@ -535,7 +535,7 @@ class Quantised:
 
     @property
     def bits(self) -> Bits | None:
-        """Of the trunk's matrices; None for whole numbers of 32."""
+        """Of the trunk's matrices; None where they stay in 32."""
         return 4 if self.load_in_4bit else 8 if self.load_in_8bit else None
 
 

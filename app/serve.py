@@ -9,7 +9,7 @@ import webbrowser
 from typing import Any
 
 from ..errors import UserError
-from ..settings import App
+from ..settings import MINI_ALIGNER, MINI_NER, App
 
 ADDRESS = "127.0.0.1"
 _GRACE = 2
@@ -38,7 +38,8 @@ def serve_app(settings: App) -> dict[str, Any]:
 
     # Bound before the models are loaded, so that a port that is taken is told at once.
     with _bound(settings.port) as listener:
-        app = make_app(Answers(settings.model, settings.aligner), settings.limit)
+        own = MINI_ALIGNER if settings.model == MINI_NER else None
+        app = make_app(Answers(settings.model, settings.aligner or own), settings.limit)
         url = f"http://{ADDRESS}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, server_header=False, lifespan="off",

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..detection.choice import LanguageChoice
 from ..errors import UserError
-from ..settings import Bits
+from ..settings import MINI_NER, Bits
 from ..texts import batched
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.modeling import XmodForTokenClassification
@@ -67,8 +67,8 @@ class Tagger:
         self.tokenizer = tokenizer
 
     @classmethod
-    def load(cls, source: str | Path, *, bits: Bits | None = None) -> Tagger:
-        """The tagger in a model folder, or of a hub name.
+    def load(cls, source: str | Path = MINI_NER, *, bits: Bits | None = None) -> Tagger:
+        """The tagger in a model folder, or of a hub name; by default swissxmod-mini, which comes with the package.
 
         Args:
             source: folder or hub name.

@@ -178,7 +178,14 @@ JSONL = [pattern.format(language) for pattern in BY_LANGUAGE[:3] for language in
 DATA = [
     *(pattern.format(language) for pattern in BY_LANGUAGE for language in LANGUAGES),
     *(f"alignment/de-rm/dev.{end}" for end in ("de", "rm", "align")),
+    "languages.txt",
 ]
+
+
+def test_a_sentence_in_all_languages_is_of_an_article() -> None:
+    lines = text_of("languages.txt").splitlines()
+    places = {articles(language)["a24"].index(line) for language, line in zip(LANGUAGES, lines, strict=True)}
+    assert len(places) == 1
 
 
 def test_no_file_is_missing_or_unknown() -> None:
