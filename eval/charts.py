@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from ..checked import misfit
 from ..errors import UserError
 from ..files import CURVE, read_json
 
@@ -62,9 +63,7 @@ def read_curve(path: str | Path) -> list[Point]:
     try:
         points = TypeAdapter(list[Point]).validate_python(read_json(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "file"
-        raise UserError(f"{path}: not a learning curve: {place}: {first['msg']}") from error
+        raise misfit(error, str(path), "a learning curve", "file") from error
     if not points:
         raise UserError(f"{path}: a learning curve without a step")
     return points

@@ -9,8 +9,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from ..checked import checked
 from ..errors import UserError
 from ..files import COMPARISON, COMPARISON_TABLE, new_folder, read_lines, refuse_used_folder, write_text
 from ..settings import EvalCompare
@@ -141,13 +142,10 @@ def read_comparisons(path: str | Path) -> list[Comparison]:
     Raises:
         UserError: for a line that is not a comparison.
     """
-    found = []
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            found.append(Comparison.model_validate_json(line))
-        except ValidationError as error:
-            raise UserError(f"{path}:{number}: not a comparison: {error.errors()[0]['msg']}") from error
-    return found
+    return [
+        checked(Comparison, line, f"{path}:{number}", "a comparison", "comparison")
+        for number, line in enumerate(read_lines(path), 1)
+    ]
 
 
 def _different(measured: Iterable[Measured]) -> list[Measured]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from ..errors import UserError
+from ..checked import checked
 from ..files import read_lines, write_text
 from ..tasks.conll import Entity, entities
 from ..tasks.schemes import OUTSIDE, is_iob2
@@ -138,15 +138,10 @@ def read_examples(path: str | Path) -> list[Example]:
     """
     if Path(path).is_file() and not Path(path).stat().st_size:
         return []
-    found = []
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            found.append(Example.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "sentence"
-            raise UserError(f"{path}:{number}: not an example of a mistake: {place}: {first['msg']}") from error
-    return found
+    return [
+        checked(Example, line, f"{path}:{number}", "an example of a mistake", "sentence")
+        for number, line in enumerate(read_lines(path), 1)
+    ]
 
 
 @dataclass(frozen=True)

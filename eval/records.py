@@ -16,12 +16,11 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
-    ValidationError,
     computed_field,
     model_validator,
 )
 
-from ..errors import UserError
+from ..checked import checked
 from ..files import read_lines, write_text
 from ..xmod.languages import same_language
 
@@ -140,17 +139,11 @@ def read_records(path: str | Path) -> list[Record]:
     Raises:
         UserError: for a line that is not a record; unknown fields and missing provenance are refused.
     """
-    records = []
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            records.append(Record.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "record"
-            raise UserError(f"{path}:{number}: not a result record: {place}: {first['msg']}") from error
-    return records
+    return [
+        checked(Record, line, f"{path}:{number}", "a result record", "record")
+        for number, line in enumerate(read_lines(path), 1)
+        if line.strip()
+    ]
 
 
 def percent(share: float | np.ndarray) -> float:

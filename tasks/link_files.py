@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from ..errors import UserError
+from ..checked import checked
 from ..files import read_lines
 from ..pages import templates
 from ..settings import LinkFormat
@@ -72,13 +72,6 @@ def read_linked(path: str) -> Iterator[LinkedLine]:
     Raises:
         UserError: for a file that cannot be read, or a line that is not such a pair.
     """
+    what = "a pair with its links, as align words --format jsonl writes them"
     for number, line in enumerate(read_lines(path), 1):
-        try:
-            yield LinkedLine.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "pair"
-            raise UserError(
-                f"{path}:{number}: not a pair with its links, as align words --format jsonl writes them: {place}: "
-                f"{first['msg']}"
-            ) from error
+        yield checked(LinkedLine, line, f"{path}:{number}", what, "pair")
