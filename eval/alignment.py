@@ -20,7 +20,7 @@ from ..tasks.word_alignment import (
 )
 from ..xmod.checkpoints import read_history
 from .adapters import readers
-from .counts import Measured, digest, write_measured
+from .counts import Measured, digest, single, write_measured
 from .intervals import bootstrap_interval
 from .provenance import provenance
 from .records import Record
@@ -78,9 +78,8 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
         provenance=provenance(settings.model, files, history, STEP, settings, perf_counter() - start),
     )
     items = digest([*pair, sorted(links.sure), sorted(links.possible)] for pair, links in zip(pairs, gold, strict=True))
-    numbers = [str(number) for number in range(1, len(pairs) + 1)]
     with new_folder(out) as folder:
-        write_measured(folder, [Measured(record, counts[linking.layer], numbers, items)])
+        write_measured(folder, [Measured(record, counts[linking.layer], single(len(pairs)), items)])
     return {
         "aer": rates[linking.layer],
         "interval": [record.low, record.high],

@@ -14,6 +14,7 @@ from ..settings import ModelCard, ModelInfo
 from ..texts import as_list
 from ..xmod.checkpoints import model_hash
 from ..xmod.info import model_info
+from ..xmod.languages import parse_tag
 from . import wording
 from .records import Record, read_records
 from .tables import scores_table
@@ -52,7 +53,7 @@ def write_card(settings: ModelCard, out: str | Path) -> dict[str, Any]:
     info = model_info(ModelInfo(model=settings.model))
     name = settings.name or folder.name
     header = ModelCardData(
-        language=sorted({language.replace("_", "-").split("-")[0] for language in info["languages"]}),
+        language=sorted({parse_tag(language).language for language in info["languages"]}),
         license=settings.license or None,
         library_name="swissxmod",
         tags=["xmod", "modular", "adapters"],

@@ -56,6 +56,11 @@ class Measured:
     items: str
 
 
+def single(count: int) -> list[str]:
+    """Clusters of items that nothing joins: each is its own, under its number from 1 on."""
+    return [str(number) for number in range(1, count + 1)]
+
+
 def digest(items: Iterable[Any]) -> str:
     """SHA-256 of items that JSON can hold, and of their order."""
     sha = hashlib.sha256()

@@ -15,7 +15,7 @@ from ..tasks.sentence_alignment import Search, accuracy, are_right, find_transla
 from ..tasks.word_alignment import load_encoder
 from ..xmod.checkpoints import read_history
 from .adapters import readers
-from .counts import Measured, digest, write_measured
+from .counts import Measured, digest, single, write_measured
 from .intervals import bootstrap_interval
 from .provenance import provenance
 from .records import Provenance, Record, percent
@@ -50,7 +50,7 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
     for sign, order, hits in views:
         language, adapter = (sign.join(keys[::order]) for keys in (names, adapters))
         told = _sentence_record(hits, search, language, None if adapter == language else adapter, settings, where)
-        measured.append(Measured(*told, [str(number) for number in range(1, len(pairs) + 1)], items))
+        measured.append(Measured(*told, single(len(pairs)), items))
     with new_folder(out) as folder:
         write_measured(folder, measured)
     records = [each.record for each in measured]

@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import Regex, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ..errors import UserError, first_line
+from ..errors import UserError, first_line, needs_extra
 from ..files import existing_file, new_folder, refuse_used_folder
 from ..settings import VocabImport
 from .pipeline import BLANK, MASK, SPECIAL, Prepend, assemble, symbol_pattern
@@ -77,9 +77,7 @@ def _parse(path: str | Path) -> Any:  # noqa: ANN401 - a protobuf message
         from google.protobuf.message import DecodeError
         from sentencepiece import sentencepiece_model_pb2
     except ImportError as error:
-        raise UserError(
-            f"{path}: SentencePiece models need an extra: pip install 'swissxmod[sentencepiece]'"
-        ) from error
+        raise needs_extra(f"{path}: SentencePiece models", "sentencepiece") from error
     proto = sentencepiece_model_pb2.ModelProto()
     try:
         proto.ParseFromString(content)

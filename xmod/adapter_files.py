@@ -19,7 +19,7 @@ from ..texts import as_list
 from ..tokenizer.folders import load_tokenizer
 from .adapters import ModelT, language_of, part_of, with_one_more
 from .checkpoints import History, load, read_history, save_checkpoint
-from .languages import adapter_key, resolve_language
+from .languages import adapter_key, parse_tag, resolve_language
 from .modeling import XmodPreTrainedModel
 from .tuning import refuse_virtual
 
@@ -131,9 +131,7 @@ def export_adapter(model: XmodPreTrainedModel, language: str, out: str | Path, h
 def _card(language: str, facts: dict[str, Any], history: History) -> str:
     """What the folder is and how it is used, for the hub."""
     fits = facts["fits"]
-    header = ModelCardData(
-        language=language.replace("_", "-").split("-")[0], library_name="swissxmod", tags=["xmod", "adapter"]
-    )
+    header = ModelCardData(language=parse_tag(language).language, library_name="swissxmod", tags=["xmod", "adapter"])
     steps = "\n".join(f"{number}. {record['step']}" for number, record in enumerate(history, 1))
     return f"""---
 {header.to_yaml()}

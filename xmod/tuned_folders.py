@@ -46,6 +46,7 @@ from .checkpoints import (
     read_history,
     save_checkpoint,
 )
+from .languages import parse_tag
 from .modeling import XmodModel, XmodPreTrainedModel
 from .tuning import MERGEABLE, attach, import_peft
 
@@ -267,7 +268,7 @@ def _card(tuned: PeftModel, base: str, method: str, history: History) -> str:
     header = ModelCardData(
         base_model=base if is_hub_name(base) else None,
         library_name="peft",
-        language=sorted({language.replace("_", "-").split("-")[0] for language in last["languages"]}),
+        language=sorted({parse_tag(language).language for language in last["languages"]}),
         tags=["swissxmod", "xmod", method],
     )
     return f"""---
