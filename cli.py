@@ -108,12 +108,17 @@ def _first_line(settings: type) -> str:
     return (settings.__doc__ or "").splitlines()[0]
 
 
-def _verb_parser(name: str) -> ArgumentParser:
-    verb = VERBS[name]
-    summary, _, example = (verb.settings.__doc__ or "").partition("Example:")
-    parser = ArgumentParser(
+def _parser_of(settings: type) -> ArgumentParser:
+    """A parser with the description and the example that the settings have, and no argument yet."""
+    summary, _, example = (settings.__doc__ or "").partition("Example:")
+    return ArgumentParser(
         exit_on_error=False, description=" ".join(summary.split()), epilog="example: " + " ".join(example.split())
     )
+
+
+def _verb_parser(name: str) -> ArgumentParser:
+    verb = VERBS[name]
+    parser = _parser_of(verb.settings)
     parser.add_class_arguments(verb.settings, as_group=False)
     if verb.writes:
         kind = "file" if verb.file else "folder"
@@ -152,10 +157,7 @@ def _run_parser() -> ArgumentParser:
 
 
 def _suite_parser() -> ArgumentParser:
-    summary, _, example = (EvalSuite.__doc__ or "").partition("Example:")
-    parser = ArgumentParser(
-        exit_on_error=False, description=" ".join(summary.split()), epilog="example: " + " ".join(example.split())
-    )
+    parser = _parser_of(EvalSuite)
     parser.add_class_arguments(EvalSuite, as_group=False, skip=set(REPEATED))
     for name, help_ in REPEATED.items():
         parser.add_argument(f"--{name}", action="append", default=[], help=f"{help_}; as often as you like")
