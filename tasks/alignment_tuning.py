@@ -21,14 +21,12 @@ from ..errors import UserError
 from ..files import refuse_used_folder
 from ..settings import FinetuneAlignment
 from ..texts import read_pairs
-from ..xmod.adapters import PLANS, learned, parameter_counts, train_only
-from ..xmod.checkpoints import read_history, save_checkpoint
 from ..xmod.inference import Pieces, cut_words, pad_batch, window_size
 from ..xmod.languages import pair_of
+from ..xmod.learning import Learning
 from ..xmod.modeling import XmodModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
-from ..xmod.tuned_folders import save_tuned
-from ..xmod.tuning import beside, how_beside, learner, peak_rate
+from ..xmod.tuning import peak_rate
 from . import alignment_losses as losses
 from .alignment_dev import measure, read_dev
 from .word_alignment import TUNED, Linking, load_encoder
@@ -74,8 +72,7 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
     names = {name: pair_of(name, model.languages) for name in settings.parallel}
     runs, counts, longer = _read(settings, names, model, tokenizer)
     dev = read_dev(settings.dev, model.languages)
-    tuned = beside(model, settings) if settings.peft else None
-    parts = parameter_counts(model) if tuned else train_only(model, PLANS["full"])
+    learning = Learning.of(model, settings.model, settings, "full")
     dataset = Runs(runs, tokenizer)
     plan = TrainingPlan.of(settings, steps=settings.steps, title=STEP, learning_rate=peak_rate(settings))
     if dev:
@@ -88,9 +85,7 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
         )
 
     with tempfile.TemporaryDirectory() as work, dropout(model, 0.0):
-        curve = train(
-            learner(tuned) if tuned else model, dataset, dataset.collate, plan, Path(work), trainer=trainer
-        ).curve
+        curve = train(learning.module, dataset, dataset.collate, plan, Path(work), trainer=trainer).curve
     last = measure(model, tokenizer, dev) if dev else None
     linking = last.linking if last else Linking(settings.layer, settings.method)
     model.config.update({TUNED: linking._asdict()})
@@ -101,18 +96,13 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
         "steps": settings.steps,
         "linking": linking._asdict(),
         "dev": {"aer": last.aer, "retrieval": last.retrieval} if last else None,
-        **learned(parts),
-        **how_beside(settings),
+        **learning.told,
         "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
-    history = [*(read_history(settings.model) or []), record]
-    if tuned and settings.peft:
-        save_tuned(out, tuned, tokenizer, settings.model, settings.peft, history, curve)
-    else:
-        save_checkpoint(out, model, tokenizer, history, curve)
+    learning.save(out, tokenizer, record, curve)
     told = {"aer": last.aer, "retrieval": last.retrieval} if last else {}
-    return {"pairs": counts, "too_long": longer, "linking": linking._asdict(), **told, "parameters": parts}
+    return {"pairs": counts, "too_long": longer, "linking": linking._asdict(), **told, "parameters": learning.parts}
 
 
 def _read(

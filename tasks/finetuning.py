@@ -18,14 +18,14 @@ from ..errors import UserError
 from ..files import existing_folder, read_json, refuse_used_folder
 from ..settings import Bits, TaskTraining
 from ..tokenizer.folders import is_hub_name
-from ..xmod.adapters import PLANS, learned, parameter_counts, train_only
-from ..xmod.checkpoints import load_with_tokenizer, read_history, save_checkpoint, seed_folder
+from ..xmod.checkpoints import load_with_tokenizer, read_history, seed_folder
 from ..xmod.inference import pad_batch
 from ..xmod.languages import by_adapter
+from ..xmod.learning import Learning
 from ..xmod.modeling import XmodPreTrainedModel
 from ..xmod.training import TrainingPlan, dropout, precision_name, train
-from ..xmod.tuned_folders import HEAD, save_tuned
-from ..xmod.tuning import beside, how_beside, learner, peak_rate, refuse_virtual
+from ..xmod.tuned_folders import HEAD
+from ..xmod.tuning import peak_rate, refuse_virtual
 from .best_epoch import BestEpoch
 
 ItemT = TypeVar("ItemT")
@@ -166,9 +166,8 @@ def fit(
     Returns:
         scores of the epochs, the one that was kept, and how many parameters learned.
     """
-    tuned = beside(model, settings, settings.dropout) if settings.peft else None
-    learning = learner(tuned) if tuned else model
-    parts = parameter_counts(model) if tuned else train_only(model, PLANS["task" if settings.freeze else "full"])
+    plan_of_parts = "task" if settings.freeze else "full"
+    learning = Learning.of(model, settings.model, settings, plan_of_parts, settings.dropout)
     steps = settings.epochs * -(-len(examples) // settings.batch_size)
     checkpointing = settings.gradient_checkpointing
     with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):
@@ -181,20 +180,15 @@ def fit(
             gradient_checkpointing=settings.bits is not None if checkpointing is None else checkpointing,
             paged=settings.bits is not None and torch.cuda.is_available(),
         )
-        curve = train(learning, examples, examples.collate, plan, Path(work), [best]).curve
-    best.restore(learning)
+        curve = train(learning.module, examples, examples.collate, plan, Path(work), [best]).curve
+    best.restore(learning.module)
     record |= {
-        **learned(parts),
-        **how_beside(settings),
+        **learning.told,
         **({"bits": settings.bits} if settings.peft else {}),
         "epochs": best.scores,
         "kept_epoch": best.kept,
         "precision": precision_name(settings.precision),
         "seed": settings.seed,
     }
-    history = [*(read_history(settings.model) or []), record]
-    if tuned and settings.peft:
-        save_tuned(out, tuned, tokenizer, settings.model, settings.peft, history, curve)
-    else:
-        save_checkpoint(out, model, tokenizer, history, curve)
-    return {"epochs": best.scores, "kept_epoch": best.kept, "parameters": parts}
+    learning.save(out, tokenizer, record, curve)
+    return {"epochs": best.scores, "kept_epoch": best.kept, "parameters": learning.parts}
