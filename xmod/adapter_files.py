@@ -8,17 +8,16 @@ from typing import Any
 
 import torch
 from huggingface_hub import ModelCardData
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from ..errors import UserError
-from ..files import existing_file, existing_folder, new_folder, read_json, refuse_used_folder, write_json, write_text
+from ..files import existing_folder, new_folder, read_json, refuse_used_folder, write_json, write_text
 from ..settings import AdapterExport, AdapterImport, AdapterList
 from ..texts import as_list
 from ..tokenizer.folders import load_tokenizer
 from .adapters import ModelT, language_of, part_of, with_one_more
-from .checkpoints import History, load, read_history, save_checkpoint
+from .checkpoints import History, load, read_history, read_weights, save_checkpoint
 from .languages import adapter_key, parse_tag, resolve_language
 from .modeling import XmodPreTrainedModel
 from .tuning import refuse_virtual
@@ -164,7 +163,7 @@ def _with_adapter(model: ModelT, folder: Path, facts: dict[str, Any], language: 
             f"{folder}: made for another base (its embeddings differ from this model's); an adapter works with the "
             "model it was trained in, and with what was fine-tuned from that with frozen embeddings"
         )
-    weights = _read_weights(folder)
+    weights = read_weights(folder / WEIGHTS)
     grown = with_one_more(model, language, [model.languages[0]])
     own = _parameters_of(grown, language)
     if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
@@ -220,11 +219,3 @@ def read_facts(folder: Path) -> dict[str, Any]:
     if missing := {"language", "base", "fits", "history"} - facts.keys():
         raise UserError(f"{folder / FACTS}: lacks {', '.join(sorted(missing))}")
     return facts
-
-
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    file = existing_file(folder / WEIGHTS)
-    try:
-        return load_file(file)
-    except SafetensorError as error:
-        raise UserError(f"{file}: not a whole safetensors file ({error})") from error

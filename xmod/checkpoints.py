@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
 
 from ..errors import UserError, first_line
-from ..files import CURVE, content_hash, existing_folder, free_space, new_folder, read_json, write_json
+from ..files import CURVE, content_hash, existing_file, existing_folder, free_space, new_folder, read_json, write_json
 from ..processes import local_rank
 from ..settings import Bits
 from ..tokenizer.folders import is_hub_name, load_tokenizer, named
@@ -292,6 +293,18 @@ def save_checkpoint(
             write_json(folder / CURVE, curve)
         for name, write in (extras or {}).items():
             write(folder / name)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a safetensors file.
+
+    Raises:
+        UserError: if it is missing or not whole.
+    """
+    try:
+        return load_file(existing_file(path))
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a whole safetensors file ({error})") from error
 
 
 def _own_weights(model: XmodPreTrainedModel) -> dict[str, Tensor]:

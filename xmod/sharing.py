@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import UserError, first_line
-from ..files import existing_folder, new_folder, read_json, refuse_used_folder, write_json
+from ..files import existing_folder, new_folder, refuse_used_folder
 from ..settings import AdapterPull, AdapterPush
 from ..tokenizer.folders import is_hub_name
-from . import adapter_files
+from . import adapter_files, tuned_folders
 from .checkpoints import HISTORY, TUNED, base_of, is_tuned
+from .tuned_folders import name_base
 
-FILES = [
-    *(adapter_files.WEIGHTS, adapter_files.FACTS, adapter_files.CARD),
-    *("adapter_model.safetensors", TUNED, "config.json", HISTORY, "tokenizer.json", "tokenizer_config.json"),
-]
+FILES = [adapter_files.WEIGHTS, adapter_files.FACTS, tuned_folders.WEIGHTS, TUNED, HISTORY, *tuned_folders.KEPT]
 """What is shared; other files of a folder, such as those of a recipe, stay."""
 ResultT = TypeVar("ResultT")
 
@@ -43,8 +41,9 @@ def push_adapter(settings: AdapterPush) -> dict[str, Any]:
         for file in FILES:
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, shared / file)
-        if is_tuned(shared):
-            _without_paths(shared)
+        if is_tuned(shared):  # beside a folder of the base's name, the pulled one is complete
+            base = base_of(shared)["model"]
+            name_base(shared, base if is_hub_name(base) else Path(base).name)
         _asked(settings.repo, lambda: api.create_repo(settings.repo, private=settings.private, exist_ok=True))
         _asked(settings.repo, lambda: api.upload_folder(repo_id=settings.repo, folder_path=name))
         files = sorted(path.name for path in shared.iterdir())
@@ -93,15 +92,6 @@ def _check_kind(folder: Path) -> dict[str, Any]:
 def _check_name(repo: str) -> None:
     if not is_hub_name(repo):
         raise UserError(f"repo: expected a name on the hub, OWNER/NAME, found {repo!r}")
-
-
-def _without_paths(folder: Path) -> None:
-    """The base by its name alone; beside a folder of that name the pulled one is complete."""
-    facts, config = read_json(folder / HISTORY), read_json(folder / TUNED)
-    base = facts["base"]["model"]
-    name = base if is_hub_name(base) else Path(base).name
-    write_json(folder / HISTORY, facts | {"base": facts["base"] | {"model": name}})
-    write_json(folder / TUNED, config | {"base_model_name_or_path": name})
 
 
 def _asked(repo: str, ask: Callable[[], ResultT]) -> ResultT:

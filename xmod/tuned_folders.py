@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from huggingface_hub import ModelCardData
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..errors import UserError, first_line
 from ..files import (
-    existing_file,
     existing_folder,
     new_folder,
     read_json,
@@ -44,6 +43,7 @@ from .checkpoints import (
     model_hash,
     read_config,
     read_history,
+    read_weights,
     save_checkpoint,
 )
 from .languages import parse_tag
@@ -118,29 +118,28 @@ def load_tuned(model_class: type[ModelT], folder: Path, **kwargs: Any) -> ModelT
     rest = {name: value for name, value in kwargs.items() if name not in ("id2label", "label2id", "add_pooling_layer")}
     rest |= {"add_pooling_layer": False} if tuned_class is XmodModel else {}
     model = load_model(tuned_class, base, new_parts=HEAD, **(rest | {"config": config}))
-    _check_weights(folder / WEIGHTS)
+    weights = read_weights(folder / WEIGHTS)
     if facts["peft"] == "lora" and "quantization_config" not in kwargs:
-        merge_lora(model, folder)
+        merge_lora(model, folder, weights)
     else:
-        model = _through_peft(model, folder, merge="quantization_config" not in kwargs)
+        model = _through_peft(model, folder, weights, merge="quantization_config" not in kwargs)
     return cast(ModelT, model.base_model if model_class is XmodModel else model)
 
 
-def _through_peft(model: ModelT, folder: Path, *, merge: bool) -> ModelT:
+def _through_peft(model: ModelT, folder: Path, weights: Mapping[str, Tensor], *, merge: bool) -> ModelT:
     peft = import_peft()
     try:
         tuned = peft.PeftModel.from_pretrained(model, str(folder))
     except Exception as error:  # a config or weights can be wrong in more ways than the library has classes for
         raise UserError(f"{folder}: cannot be loaded over its base: {first_line(error)}") from error
-    with safe_open(folder / WEIGHTS, "pt") as file:
-        _refuse_strange(folder, set(peft.get_peft_model_state_dict(tuned)) ^ set(file.keys()))
+    _refuse_strange(folder, set(peft.get_peft_model_state_dict(tuned)) ^ weights.keys())
     if tuned.active_peft_config.is_prompt_learning:
         attach(tuned)
         return tuned.get_base_model()
     return tuned.merge_and_unload() if merge else tuned.get_base_model()
 
 
-def merge_lora(model: PreTrainedModel, folder: Path) -> None:
+def merge_lora(model: PreTrainedModel, folder: Path, weights: Mapping[str, Tensor]) -> None:
     """Add the updates of lora to the matrices of a model, W + alpha / rank · B A, and take its head.
 
     As ``peft`` does it, whose extra is not needed for this: the model that comes with the package is such a folder.
@@ -148,19 +147,19 @@ def merge_lora(model: PreTrainedModel, folder: Path) -> None:
     Raises:
         UserError: if a weight is missing or strange.
     """
-    config, found = read_json(folder / TUNED), load_file(folder / WEIGHTS)
+    config = read_json(folder / TUNED)
     matrices = [name for name, _ in model.named_modules() if re.fullmatch(TRUNK_MATRICES, name)]
     head = [name for name in model.state_dict() if name.startswith(HEAD)]
     expected = {f"{name}.lora_{side}.weight" for name in matrices for side in "AB"} | set(head)
-    _refuse_strange(folder, {_PREFIX + name for name in expected} ^ found.keys())
+    _refuse_strange(folder, {_PREFIX + name for name in expected} ^ weights.keys())
     try:
         share = config["lora_alpha"] / config["r"]
         with torch.no_grad():
             for name in matrices:
-                up, down = (found[f"{_PREFIX}{name}.lora_{side}.weight"].float() for side in "BA")
+                up, down = (weights[f"{_PREFIX}{name}.lora_{side}.weight"].float() for side in "BA")
                 model.get_submodule(name).weight += (share * up @ down).to(model.dtype)
             for name in head:
-                model.get_parameter(name).copy_(found[_PREFIX + name])
+                model.get_parameter(name).copy_(weights[_PREFIX + name])
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder}: cannot be loaded over its base: {TUNED} has no numbers lora_alpha and r") from error
     except RuntimeError as error:
@@ -185,15 +184,22 @@ def compress_tuned(folder: Path, out: str | Path, record: Mapping[str, Any]) -> 
         for name in KEPT:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, smaller / name)
-        numbers = {name: value.half() for name, value in load_file(folder / WEIGHTS).items()}
+        numbers = {name: value.half() for name, value in read_weights(folder / WEIGHTS).items()}
         save_file(numbers, smaller / WEIGHTS, metadata={"format": "pt"})
         rewrite_without_blanks(smaller / TOKENIZER)
-        facts, config = read_json(folder / HISTORY), read_json(folder / TUNED)
-        named = f"../{Path(base).name}" if Path(base).parent.resolve() == Path(out).parent.resolve() else base
-        facts["base"]["model"] = config["base_model_name_or_path"] = named
+        facts = read_json(folder / HISTORY)
         facts["history"].append(dict(record))
         write_json(smaller / HISTORY, facts)
-        write_json(smaller / TUNED, config)
+        shutil.copyfile(folder / TUNED, smaller / TUNED)
+        beside = Path(base).parent.resolve() == Path(out).parent.resolve()
+        name_base(smaller, f"../{Path(base).name}" if beside else base)
+
+
+def name_base(folder: Path, name: str) -> None:
+    """Say in a folder of :func:`save_tuned` where its base is: a path from the folder, or a name."""
+    facts, config = read_json(folder / HISTORY), read_json(folder / TUNED)
+    write_json(folder / HISTORY, facts | {"base": facts["base"] | {"model": name}})
+    write_json(folder / TUNED, config | {"base_model_name_or_path": name})
 
 
 def merge_model(settings: ModelMerge, out: str | Path) -> dict[str, Any]:
@@ -243,14 +249,6 @@ def _find_base(folder: Path, base: Mapping[str, str]) -> str:
             "tokenizer differ); updates of one model spoil another"
         )
     return str(found)
-
-
-def _check_weights(path: Path) -> None:
-    try:
-        with safe_open(existing_file(path), "pt"):
-            pass
-    except SafetensorError as error:
-        raise UserError(f"{path}: not a whole safetensors file ({error})") from error
 
 
 def _write_config(tuned: PeftModel, path: Path) -> None:
