@@ -23,7 +23,7 @@ from ..errors import UserError, first_line
 from ..files import CURVE, content_hash, existing_file, existing_folder, free_space, new_folder, read_json, write_json
 from ..processes import local_rank
 from ..settings import Bits
-from ..tokenizer.folders import is_hub_name, load_tokenizer, named
+from ..tokenizer.folders import TUNED, is_hub_name, load_tokenizer, named
 from .int8 import is_int8, read_int8, write_int8
 from .modeling import (
     XmodForMaskedLM,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 HISTORY = "swissxmod.json"
-TUNED = "adapter_config.json"
-"""What ``peft`` calls the file that says what was learned beside a model; an ordinary model folder has none."""
 SPARE_ROWS = 1024
 """Embeddings may have so many rows more than there are pieces: some are padded to a multiple that processors like."""
 CLASSES: dict[str, type[XmodPreTrainedModel]] = {

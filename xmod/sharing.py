@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from ..errors import UserError, first_line
 from ..files import existing_folder, new_folder, refuse_used_folder
 from ..settings import AdapterPull, AdapterPush
-from ..tokenizer.folders import is_hub_name
+from ..tokenizer.folders import TUNED, is_hub_name
 from . import adapter_files, tuned_folders
-from .checkpoints import HISTORY, TUNED, base_of, is_tuned
+from .checkpoints import HISTORY, base_of, is_tuned
 from .tuned_folders import name_base
 
 FILES = [adapter_files.WEIGHTS, adapter_files.FACTS, tuned_folders.WEIGHTS, TUNED, HISTORY, *tuned_folders.KEPT]

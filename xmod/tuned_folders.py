@@ -29,12 +29,11 @@ from ..files import (
     write_text,
 )
 from ..settings import ModelMerge
-from ..tokenizer.folders import is_hub_name, load_tokenizer
+from ..tokenizer.folders import TUNED, is_hub_name, load_tokenizer, place_of_base
 from .adapters import TRUNK_MATRICES
 from .checkpoints import (
     CLASSES,
     HISTORY,
-    TUNED,
     History,
     base_of,
     is_tuned,
@@ -56,7 +55,8 @@ if TYPE_CHECKING:
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 WEIGHTS = "adapter_model.safetensors"
 TOKENIZER = "tokenizer.json"
-KEPT = ("README.md", "config.json", TOKENIZER, "tokenizer_config.json")
+OF_TOKENIZER = (TOKENIZER, "tokenizer_config.json")
+KEPT = ("README.md", "config.json", *OF_TOKENIZER)
 """Besides weights, their config and the history; not what a recipe or a training leaves."""
 _PREFIX = "base_model.model."
 """What ``peft`` puts before the names of weights."""
@@ -174,25 +174,26 @@ def _refuse_strange(folder: Path, names: set[str]) -> None:
 def compress_tuned(folder: Path, out: str | Path, record: Mapping[str, Any]) -> None:
     """Write the folder again with its numbers in float16, and ``record`` at the end of its history.
 
-    A base beside the new folder is recorded as just that, whatever they are in.
+    A base beside the new folder is recorded as just that, whatever they are in, and its tokenizer serves both.
 
     Raises:
         UserError: if the base is missing or another one.
     """
     base = _find_base(folder, base_of(folder))
+    together = Path(base).parent.resolve() == Path(out).parent.resolve()
     with new_folder(out) as smaller:
         for name in KEPT:
-            if (folder / name).is_file():
+            if (folder / name).is_file() and not (together and name in OF_TOKENIZER):
                 shutil.copyfile(folder / name, smaller / name)
         numbers = {name: value.half() for name, value in read_weights(folder / WEIGHTS).items()}
         save_file(numbers, smaller / WEIGHTS, metadata={"format": "pt"})
-        rewrite_without_blanks(smaller / TOKENIZER)
+        if (smaller / TOKENIZER).is_file():
+            rewrite_without_blanks(smaller / TOKENIZER)
         facts = read_json(folder / HISTORY)
         facts["history"].append(dict(record))
         write_json(smaller / HISTORY, facts)
         shutil.copyfile(folder / TUNED, smaller / TUNED)
-        beside = Path(base).parent.resolve() == Path(out).parent.resolve()
-        name_base(smaller, f"../{Path(base).name}" if beside else base)
+        name_base(smaller, f"../{Path(base).name}" if together else base)
 
 
 def name_base(folder: Path, name: str) -> None:
@@ -236,9 +237,7 @@ def _find_base(folder: Path, base: Mapping[str, str]) -> str:
     recorded = base["model"]
     if is_hub_name(recorded):
         return recorded
-    places = [folder / recorded, folder.absolute().parent / Path(recorded).name]
-    found = next((place for place in places if (place / "config.json").is_file()), None)
-    if found is None:
+    if (found := place_of_base(folder, recorded)) is None:
         raise UserError(
             f"{folder}: was learned beside the model {recorded}, which is not there; put it there again, or beside the "
             f"folder as {Path(recorded).name!r}"

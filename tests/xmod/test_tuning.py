@@ -27,6 +27,7 @@ from swissxmod import (
     finetune_stance,
     load,
     load_model,
+    load_tokenizer,
     load_with_tokenizer,
     merge_model,
     peft_config,
@@ -445,10 +446,21 @@ def test_compressed_it_takes_half_the_space_and_moves_along_with_its_base(
         assert str(small.parent) not in (small / file).read_text()
     moved = batch(load(tmp_path / "lora-small"))
     torch.testing.assert_close(moved, batch(load(tuned["lora"])), atol=1e-2, rtol=1e-2)
+    assert not (small / "tokenizer.json").exists()
+    assert load_tokenizer(tmp_path / "lora-small").get_vocab() == load_tokenizer(tuned["base"]).get_vocab()
+    shutil.rmtree(tmp_path / "base")
+    with pytest.raises(UserError, match=r"no tokenizer in the folder.*the model \.\./base, beside which it was learned"):
+        load_tokenizer(tmp_path / "lora-small")
     assert [record["step"] for record in read_json(small / "swissxmod.json")["history"]][-2:] == [
         "finetune ner",
         "compress",
     ]
+
+
+def test_compressed_away_from_its_base_it_keeps_its_tokenizer(tuned: dict[str, Path], tmp_path: Path) -> None:
+    compress_model(ModelCompress(model=str(tuned["lora"])), tmp_path / "small")
+    assert (tmp_path / "small" / "tokenizer.json").is_file()
+    assert batch(load(tmp_path / "small")).isfinite().all()
 
 
 @pytest.mark.parametrize("change", ["lost", "strange", "shape"])
