@@ -25,7 +25,8 @@ from ..xmod.inference import Pieces, cut_words, pad_batch, window_size
 from ..xmod.languages import pair_of
 from ..xmod.learning import Learning
 from ..xmod.modeling import XmodModel
-from ..xmod.training import TrainingPlan, dropout, precision_name, train
+from ..xmod.precision import precision_name
+from ..xmod.training import TrainingPlan, dropout, train
 from ..xmod.tuning import peak_rate
 from . import alignment_losses as losses
 from .alignment_dev import measure, read_dev

@@ -23,7 +23,8 @@ from ..xmod.inference import pad_batch
 from ..xmod.languages import by_adapter
 from ..xmod.learning import Learning
 from ..xmod.modeling import XmodPreTrainedModel
-from ..xmod.training import TrainingPlan, dropout, precision_name, train
+from ..xmod.precision import precision_name
+from ..xmod.training import TrainingPlan, dropout, train
 from ..xmod.tuned_folders import HEAD
 from ..xmod.tuning import peak_rate, refuse_virtual
 from .best_epoch import BestEpoch

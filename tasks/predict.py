@@ -36,7 +36,7 @@ def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
     Raises:
         UserError: for text that cannot be read, or a language that has no adapter or cannot be detected.
     """
-    tagger = Tagger.load(settings.model, bits=settings.bits)
+    tagger = Tagger.load(settings.model, bits=settings.bits, precision=settings.precision)
     write = _WRITERS[settings.format]
     labels = model_types(tagger.model)
     texts, counts, detected = 0, Counter(dict.fromkeys(labels, 0)), Counter[str]()

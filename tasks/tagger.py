@@ -12,10 +12,11 @@ from transformers import PreTrainedTokenizerFast
 
 from ..detection.choice import LanguageChoice
 from ..errors import UserError
-from ..settings import MINI_NER, Bits
+from ..settings import MINI_NER, Bits, Precision
 from ..texts import batched
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.modeling import XmodForTokenClassification
+from ..xmod.precision import reading_dtype
 from .conll import entities
 from .tagging import tag_sentences
 from .words import Span, read_words, split_words, whole_signs
@@ -67,17 +68,20 @@ class Tagger:
         self.tokenizer = tokenizer
 
     @classmethod
-    def load(cls, source: str | Path = MINI_NER, *, bits: Bits | None = None) -> Tagger:
+    def load(cls, source: str | Path = MINI_NER, *, bits: Bits | None = None, precision: Precision = "auto") -> Tagger:
         """The tagger in a model folder, or of a hub name; by default swissxmod-mini, which comes with the package.
 
         Args:
             source: folder or hub name.
             bits: how many the matrices of the trunk take in memory, 4 or 8; by default they stay as they are.
+            precision: of a model that is not held in fewer bits; "auto" is float32, but for compressed models bfloat16
+                where that is native.
 
         Raises:
             UserError: if it cannot be loaded.
         """
-        return cls(*load_with_tokenizer(XmodForTokenClassification, source, bits=bits))
+        model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source, bits=bits)
+        return cls(model if bits else model.to(reading_dtype(source, precision)), tokenizer)
 
     @overload
     def __call__(self, texts: str, language: str | None = ..., *, wrapped: bool = ...) -> list[Entity]: ...  # type: ignore[overload-overlap]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,12 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, XmodConfig
+from transformers.utils import logging
 
 from ..errors import UserError, first_line
 from ..files import CURVE, content_hash, existing_file, existing_folder, free_space, new_folder, read_json, write_json
 from ..processes import local_rank
 from ..settings import Bits
-from ..tokenizer.folders import TUNED, is_hub_name, load_tokenizer, named
+from ..tokenizer.folders import TUNED, is_hub_name, load_tokenizer, named, place_of_base
 from .int8 import is_int8, read_int8, write_int8
 from .modeling import (
     XmodForMaskedLM,
@@ -79,16 +81,28 @@ def load_partly(
                 config, kwargs = model_class.config_class.from_pretrained(source, return_unused_kwargs=True, **kwargs)
                 kwargs["config"] = config
             kwargs |= {"pretrained_model_name_or_path": None, "state_dict": read_int8(source)}
-        model, info = model_class.from_pretrained(
-            **({"pretrained_model_name_or_path": source, "dtype": torch.float32} | kwargs),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+        with _without_report():
+            model, info = model_class.from_pretrained(
+                **({"pretrained_model_name_or_path": source, "dtype": torch.float32} | kwargs),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
     except Exception as error:  # a config or weights can be wrong in more ways than the libraries have classes for
         raise UserError(f"{named(source)}: cannot be loaded as {model_class.__name__}: {first_line(error)}") from error
     for mismatch in info["mismatched_keys"]:
         raise UserError(f"{source}: the weights do not fit the config: {' '.join(map(str, mismatch))}")
     return model, sorted(info["missing_keys"])
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Of missing weights the library advises to train them; here they are refused, or come from another file."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def load_model(
@@ -188,6 +202,14 @@ def load_with_tokenizer(
 def is_tuned(source: str | Path) -> bool:
     """Whether a folder holds what was learned beside a model, and not the model."""
     return (Path(source) / TUNED).is_file()
+
+
+def is_compressed(source: str | Path) -> bool:
+    """Whether a model, or the one beside which something was learned, has its matrices in 8 bits on disk."""
+    if is_tuned(source):
+        base = place_of_base(Path(source), base_of(source)["model"])
+        return base is not None and is_int8(base)
+    return is_int8(source)
 
 
 def seed_folder(seed: int | str) -> str:

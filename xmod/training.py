@@ -35,6 +35,7 @@ from ..files import free_space, read_json, tells_full_disk
 from ..processes import is_main, world_size
 from ..settings import FinetuneAlignment, Monitor, Precision, Pretrain, TaskTraining
 from . import spread
+from .precision import uses_bfloat16
 
 ExampleT = TypeVar("ExampleT")
 TrainingSettings = Pretrain | TaskTraining | FinetuneAlignment
@@ -97,28 +98,6 @@ class Trained:
     """The step whose weights the model has."""
     weights: dict[str, Tensor] | None = None
     """Gathered in the first process, where the model in memory is only a part (FSDP, DeepSpeed ZeRO-3)."""
-
-
-def uses_bfloat16(precision: Precision) -> bool:
-    """Whether ``precision`` means bfloat16 here: "auto" does where the device computes with it natively."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # torch before 2.10 does not tell; float32 is always right.
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
-
-
-def precision_name(precision: Precision) -> str:
-    """What ``precision`` means here, for the record."""
-    return "bfloat16" if uses_bfloat16(precision) else "float32"
-
-
-def autocast(precision: Precision) -> torch.autocast:
-    """A context that computes as :func:`uses_bfloat16` says."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision))
 
 
 @contextlib.contextmanager

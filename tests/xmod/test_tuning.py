@@ -449,7 +449,9 @@ def test_compressed_it_takes_half_the_space_and_moves_along_with_its_base(
     assert not (small / "tokenizer.json").exists()
     assert load_tokenizer(tmp_path / "lora-small").get_vocab() == load_tokenizer(tuned["base"]).get_vocab()
     shutil.rmtree(tmp_path / "base")
-    with pytest.raises(UserError, match=r"no tokenizer in the folder.*the model \.\./base, beside which it was learned"):
+    with pytest.raises(
+        UserError, match=r"no tokenizer in the folder.*the model \.\./base, beside which it was learned"
+    ):
         load_tokenizer(tmp_path / "lora-small")
     assert [record["step"] for record in read_json(small / "swissxmod.json")["history"]][-2:] == [
         "finetune ner",

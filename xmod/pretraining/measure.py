@@ -13,7 +13,7 @@ from ...settings import Pretrain
 from ...tokenizer.pieces import Pieces
 from ...tokenizer.pipeline import BYTES
 from ..modeling import XmodForMaskedLM
-from ..training import autocast
+from ..precision import autocast
 from .masking import MaskedBlocks
 
 

@@ -22,7 +22,8 @@ from ..adapters import PLANS, checksums, frozen_checksums, learned, parameter_co
 from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
 from ..languages import adapter_key, may_mean, starting_adapters
 from ..modeling import XmodForMaskedLM
-from ..training import MONITOR_LOGS, Trained, TrainingPlan, dropout, precision_name, train
+from ..precision import precision_name
+from ..training import MONITOR_LOGS, Trained, TrainingPlan, dropout, train
 from . import relora
 from .corpus import Blocks, draw_blocks
 from .data import dev_sets, frame_of, open_sources, steps_of
