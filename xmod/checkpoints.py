@@ -35,7 +35,7 @@ from .modeling import (
     XmodModel,
     XmodPreTrainedModel,
 )
-from .quantised import leave_file, quantisation
+from .quantised import leave_file, quantisation, refuse_narrow
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -191,6 +191,8 @@ def load_with_tokenizer(
     tokenizer = load_tokenizer(source)
     device = torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
     held = quantisation(bits, device) if bits else {}
+    if bits == 4:
+        refuse_narrow(source, read_config(source))
     model = load_model(model_class, source, new_parts=new_parts, **(held | kwargs))
     check_rows(source, tokenizer, model.config.vocab_size)
     if bits:

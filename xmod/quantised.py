@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedConfig
 
-from ..errors import needs_extra
+from ..errors import UserError, needs_extra
 from ..settings import Bits
 from .adapters import TRUNK_MATRICES
+
+BLOCK = 64
+"""Numbers of a row that share a constant in 4 bits."""
 
 
 def quantisation(bits: Bits, device: torch.device) -> dict[str, Any]:
@@ -42,6 +47,18 @@ def quantisation(bits: Bits, device: torch.device) -> dict[str, Any]:
         llm_int8_skip_modules=[rf"(?!{TRUNK_MATRICES}$).*"],
     )
     return {"quantization_config": config, "device_map": {"": str(device)}}
+
+
+def refuse_narrow(source: str | Path, config: PreTrainedConfig) -> None:
+    """Raise :class:`UserError` for a trunk whose rows cannot be parted in blocks of 64, which share a constant.
+
+    ``bitsandbytes`` does not refuse them on a processor, but then its products are off by a quarter.
+    """
+    for name in ("hidden_size", "intermediate_size"):
+        if (width := getattr(config, name)) % BLOCK:
+            raise UserError(
+                f"{source}: load_in_4bit needs rows that {BLOCK} divides, {name} is {width}; try load_in_8bit"
+            )
 
 
 def leave_file(model: nn.Module) -> None:

@@ -39,6 +39,11 @@ def wide(tmp_path_factory: pytest.TempPathFactory, vocab: Path) -> Path:
     return out
 
 
+def test_a_narrow_trunk_is_refused(model_folder: Path) -> None:
+    with pytest.raises(UserError, match="load_in_4bit needs rows that 64 divides, hidden_size is 32; try load_in_8bit"):
+        load_with_tokenizer(XmodForMaskedLM, model_folder, bits=4)
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory, wide: Path) -> tuple[Path, str]:
     """A German tagger that was learned beside a trunk in 4 bits, and its data."""
