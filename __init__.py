@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .errors import UserError
     from .eval.alignment import evaluate_alignment
     from .eval.card import write_card
-    from .eval.comparison import compare_results
+    from .eval.comparing import compare_results
     from .eval.ner import evaluate_ner
     from .eval.records import Record, read_records
     from .eval.report import write_report
@@ -109,7 +109,7 @@ _HOMES = {
     "errors": ["UserError"],
     "eval.alignment": ["evaluate_alignment"],
     "eval.card": ["write_card"],
-    "eval.comparison": ["compare_results"],
+    "eval.comparing": ["compare_results"],
     "eval.ner": ["evaluate_ner"],
     "eval.records": ["Record", "read_records"],
     "eval.report": ["write_report"],

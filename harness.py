@@ -106,7 +106,7 @@ def evaluate_suite(settings: EvalSuite, out: str | Path, say: Say = lambda line:
     failed = run_stages(stages, cells, say, keep_going=True)
     done = [stage for stage in stages if stage.name not in failed]
     folders = {stage.name: cells / stage.name for stage in done}
-    _compare(done, out, say)
+    done += _compare(done, out, say)
     lost = [f"{len(failed)} of {len(stages)} cells have no result: {', '.join(failed)}."] if failed else []
     page = Report(
         results=str(out / RESULTS),
@@ -383,8 +383,12 @@ def _has(system: System, language: str) -> bool:
     return False
 
 
-def _compare(stages: Sequence[Stage], out: Path, say: Say) -> None:
-    """Compare the systems in a stage of its own, which is not run again as long as the results are the same."""
+def _compare(stages: Sequence[Stage], out: Path, say: Say) -> list[Stage]:
+    """Compare the systems in a stage of its own, which is not run again as long as the results are the same.
+
+    Returns:
+        the stage, if there was something to compare.
+    """
     name, cells = "comparison", out / CELLS
     measured = [f"${{{stage.name}}}" for stage in stages if stage.verb.startswith("eval ")]
     stage = {name: {"do": "eval compare", "results": measured}}
@@ -399,3 +403,4 @@ def _compare(stages: Sequence[Stage], out: Path, say: Say) -> None:
             (out / file).unlink(missing_ok=True)
     for line in told:
         say(line.removeprefix("[1/1] "))
+    return [] if failed else planned

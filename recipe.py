@@ -20,13 +20,13 @@ from typing import Any
 import yaml
 
 from .errors import UserError, nearest
-from .files import CURVE, EXAMPLES, RESULTS, fingerprint, publish_folder, read_json, read_yaml, write_json
+from .files import COMPARISON, CURVE, EXAMPLES, RESULTS, fingerprint, publish_folder, read_json, read_yaml, write_json
 from .settings import PATHS, AlignWords, Report
 from .texts import HUB, as_list
 from .verbs import VERBS, Verb, make_settings, one_line
 
 STAMP = "stage.json"
-_FOUND = (RESULTS, CURVE, EXAMPLES)
+_FOUND = (RESULTS, CURVE, EXAMPLES, COMPARISON)
 _STAGE = "stage:"
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 Say = Callable[[str], None]
@@ -332,6 +332,7 @@ def write_results(
         page,
         curves={path.parent.name: str(path.parent) for path in found[CURVE]},
         examples=list(map(str, found[EXAMPLES])),
+        comparisons=list(map(str, found[COMPARISON])),
         links={stage.name: str(folders[stage.name] / str(stage.call.file)) for stage in stages if _has_links(stage)},
     )
     VERBS["report"](page, out / "report.html")

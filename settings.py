@@ -1209,6 +1209,8 @@ class Report:
     """Files of sentences that a tagger got wrong (examples.jsonl of eval ner), to show some of them."""
     links: dict[str, str] = field(default_factory=dict)
     """Word links to draw: a name and a file of align words --format jsonl each."""
+    comparisons: list[str] = field(default_factory=list)
+    """Files of systems that were compared (comparison.jsonl of eval compare), to show all of them."""
     command: str = ""
     """The command that makes these results again."""
     format: ReportFormat = "html"

@@ -73,7 +73,7 @@ VERBS = {
     "eval alignment": Verb(s.EvalAlignment, "eval.alignment:evaluate_alignment"),
     "eval detector": Verb(s.EvalDetector, "detection.scores:evaluate_detector", file="scores.json"),
     "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
-    "eval compare": Verb(s.EvalCompare, "eval.comparison:compare_results"),
+    "eval compare": Verb(s.EvalCompare, "eval.comparing:compare_results"),
     "align sentences": Verb(s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv"),
     "align documents": Verb(s.AlignDocuments, "tasks.document_alignment:align_documents", file="pairs.tsv"),
     "app": Verb(s.App, "app.serve:serve_app", writes=False),

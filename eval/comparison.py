@@ -1,30 +1,31 @@
-"""Systems side by side on the same items: how much better is one, how sure is that, and how does it vary over seeds?"""
+"""What a comparison of two systems found: the record, its file, and the table of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ..checked import checked
-from ..errors import UserError
-from ..files import COMPARISON, COMPARISON_TABLE, new_folder, read_lines, refuse_used_folder, write_text
-from ..settings import EvalCompare
-from ..texts import as_list
-from ..xmod.languages import parse_tag
+from ..files import read_lines
 from . import wording
-from .counts import STATISTICS, Measured, read_measured
-from .intervals import holm, paired_difference
-from .records import Record
 from .tables import markdown_table
 
 LOWER_IS_BETTER = {"aer"}
 LEVEL = 0.05
+EXPLAINED = (
+    "Each line is two systems on the same items. The interval of the difference is that of a paired bootstrap over "
+    "documents (sentences, where documents are not known), p of approximate randomisation, adjusted by Holm's method "
+    "for all comparisons of a task. Where there are several seeds, scores are means, ± is the standard deviation over "
+    "seeds, and the interval says nothing of the chance of training."
+)
+HEADING = (
+    *("data", "language", "trained on", "system", "other", "score", "other's", "difference", "95% interval"),
+    *("p", "better"),
+)
+NUMBERS = {5, 6, 7, 8, 9}
+"""Columns of numbers."""
 
 
 class Comparison(BaseModel):
@@ -70,70 +71,17 @@ class Comparison(BaseModel):
         if self.p_holm >= LEVEL or not self.difference:
             return None
         first = (self.difference > 0) != (self.metric in LOWER_IS_BETTER)
-        named = (self.system, self.adapter) if first else (self.other, self.other_adapter)
-        return _name(*named, self.language)
+        return self.first if first else self.second
 
+    @property
+    def first(self) -> str:
+        """The system, and whose adapter read the text where it was another language's."""
+        return wording.named(self.system, self.adapter, self.language)
 
-def compare_results(settings: EvalCompare, out: str | Path) -> dict[str, Any]:
-    """Compare all systems that were measured on the same items after the same training, pair by pair.
-
-    Args:
-        settings: the results.
-        out: folder to make, with ``comparison.jsonl`` and a table, ``comparison.md``.
-
-    Returns:
-        for each comparison the systems, the difference with its interval, and the adjusted p-value.
-
-    Raises:
-        UserError: for results that cannot be read, or none of two systems on the same items; the message says of which
-            data the items differ.
-    """
-    refuse_used_folder(out)
-    measured = _different(each for path in as_list(settings.results) for each in read_measured(path))
-    found = compare(measured, seed=settings.seed, resamples=settings.resamples)
-    if not found:
-        raise UserError(_nothing_to_compare(measured))
-    with new_folder(out) as folder:
-        write_text(folder / COMPARISON, "".join(f"{each.model_dump_json()}\n" for each in found))
-        write_text(folder / COMPARISON_TABLE, comparison_page(found))
-    told = [
-        {
-            "data": f"{each.dataset} ({each.split}), {each.language}",
-            "trained_on": " ".join(each.trained_on) or "-",
-            "systems": f"{_name(each.system, each.adapter, each.language)} - "
-            f"{_name(each.other, each.other_adapter, each.language)}",
-            "difference": each.difference,
-            "interval": [each.low, each.high],
-            "p_holm": each.p_holm,
-        }
-        for each in found
-    ]
-    return {"comparisons": told}
-
-
-def compare(measured: Sequence[Measured], *, seed: int, resamples: int) -> list[Comparison]:
-    """Compare all pairs of systems, see :func:`compare_results`; in the order of the tasks.
-
-    Args:
-        measured: records with their counts.
-        seed: of the resampling.
-        resamples: how many.
-    """
-    groups: dict[tuple[Any, ...], dict[tuple[str, str | None], list[Measured]]] = {}
-    for each in measured:
-        record = each.record
-        languages = frozenset(parse_tag(name).language for name in record.provenance.finetuned_on)
-        where = (record.task, record.dataset, record.split, record.metric, _direction(record), each.items, languages)
-        adapter = record.adapter if record.by_other_adapter else None
-        groups.setdefault(where, {}).setdefault((record.system, adapter), []).append(each)
-    pairs = [pair for systems in groups.values() for pair in combinations(systems.values(), 2)]
-    found = [told for pair in pairs if (told := _compared(*pair, seed=seed, resamples=resamples)) is not None]
-    families = [[each for each in found if each.task == task] for task in dict.fromkeys(each.task for each in found)]
-    return [
-        each.model_copy(update={"p_holm": round(p, 5)})
-        for family in families
-        for each, p in zip(family, holm([each.p for each in family]), strict=True)
-    ]
+    @property
+    def second(self) -> str:
+        """The same of the other one."""
+        return wording.named(self.other, self.other_adapter, self.language)
 
 
 def read_comparisons(path: str | Path) -> list[Comparison]:
@@ -148,127 +96,26 @@ def read_comparisons(path: str | Path) -> list[Comparison]:
     ]
 
 
-def _different(measured: Iterable[Measured]) -> list[Measured]:
-    """Without what several files hold, or baselines that stand beside several models."""
-    first: dict[tuple[Any, ...], Measured] = {}
-    for each in measured:
-        seed = each.record.provenance.train_seed
-        key = (each.record.provenance.model_hash, seed, each.items, *_place(each.record))
-        first.setdefault(key, each)
-    return list(first.values())
-
-
-def _place(record: Record) -> tuple[Any, ...]:
-    return record.task, record.dataset, record.split, record.language, record.system, record.adapter
-
-
-def _direction(record: Record) -> str:
-    """Of a pair of languages which one was searched from: the same sentences are found both ways."""
-    source, sign, _ = record.language.partition(">")
-    return parse_tag(source).language if sign else ""
-
-
-def _compared(one: Sequence[Measured], other: Sequence[Measured], *, seed: int, resamples: int) -> Comparison | None:
-    """The comparison of two systems; None if they were trained with different seeds only."""
-    seeds, pairs = _of_same_seeds(one, other)
-    if not pairs:
-        return None
-    first, second = pairs[0]
-    if any(each.clusters != first.clusters for pair in pairs for each in pair):
-        raise UserError(f"{_where(first.record)}: the same items, but in other documents; measure both again")
-    metric = first.record.metric
-    scale = 1.0 if metric in LOWER_IS_BETTER else 100.0
-    places = 4 if metric in LOWER_IS_BETTER else 2
-    counts, others = (np.stack([pair[side].counts for pair in pairs]) for side in (0, 1))
-    told = paired_difference(counts, others, STATISTICS[metric], seed=seed, resamples=resamples)
-    record, beside = first.record, second.record
-    scores = [[each.record.score for each in side] for side in (one, other)]
-    return Comparison(
-        task=record.task,
-        dataset=record.dataset,
-        split=record.split,
-        language=record.language,
-        metric=metric,
-        trained_on=record.provenance.finetuned_on,
-        system=record.system,
-        other=beside.system,
-        adapter=record.adapter,
-        other_adapter=beside.adapter,
-        score=round(fmean(scores[0]), places),
-        other_score=round(fmean(scores[1]), places),
-        spread=_spread(scores[0], places),
-        other_spread=_spread(scores[1], places),
-        seeds=seeds,
-        difference=round(scale * told.difference, places),
-        low=round(scale * told.low, places),
-        high=round(scale * told.high, places),
-        p=round(told.p, 5),
-        p_holm=1.0,
-        clusters=len(first.clusters),
-    )
-
-
-def _of_same_seeds(
-    one: Sequence[Measured], other: Sequence[Measured]
-) -> tuple[list[int], list[tuple[Measured, Measured]]]:
-    """Pairs of the same seed; what was not trained with a seed stands beside each, and single models stand together."""
-    if len(one) == len(other) == 1:
-        seed, beside = (side[0].record.provenance.train_seed for side in (one, other))
-        return [seed] if seed is not None and seed == beside else [], [(one[0], other[0])]
-    sides = [{each.record.provenance.train_seed: each for each in side} for side in (one, other)]
-    fixed = [side.get(None) for side in sides]
-    seeds = sorted({seed for side in sides for seed in side if seed is not None})
-    pairs = [(sides[0].get(s) or fixed[0], sides[1].get(s) or fixed[1]) for s in seeds] or [(fixed[0], fixed[1])]
-    whole = [(a, b) for a, b in pairs if a is not None and b is not None]
-    kept = [seed for seed, (a, b) in zip(seeds, pairs, strict=False) if a is not None and b is not None]
-    return kept, whole
-
-
-def _spread(scores: Sequence[float], places: int) -> float | None:
-    return round(stdev(scores), places) if len(scores) > 1 else None
-
-
-def _where(record: Record) -> str:
-    return f"{record.task}, {wording.data_name(record)}, {record.language}"
-
-
-def _nothing_to_compare(measured: Sequence[Measured]) -> str:
-    items: dict[str, set[str]] = {}
-    for each in measured:
-        items.setdefault(_where(each.record), set()).add(each.items)
-    if other := [where for where, found in items.items() if len(found) > 1]:
-        return f"{other[0]}: the systems were measured on different items, so they cannot be compared"
-    return "results: expected two systems or more on the same data, after training in the same languages; found none"
+def by_task(found: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """The comparisons of each task."""
+    return {task: [each for each in found if each.task == task] for task in dict.fromkeys(each.task for each in found)}
 
 
 def comparison_page(found: Sequence[Comparison]) -> str:
     """The comparisons as Markdown: what the numbers are, and a table of each task."""
-    parts = [
-        "# Systems compared",
-        "Each line is two systems on the same items. The interval of the difference is that of a paired bootstrap over "
-        "documents (sentences, where documents are not known), p of approximate randomisation, adjusted by Holm's "
-        "method for all comparisons of a task. Where there are several seeds, scores are means, ± is "
-        "the standard deviation over seeds, and the interval says nothing of the chance of training.",
-    ]
-    for task in dict.fromkeys(each.task for each in found):
-        rows = [_row(each) for each in found if each.task == task]
-        heading = [
-            "data",
-            "language",
-            "trained on",
-            "system",
-            "other",
-            "score",
-            "other's",
-            "difference",
-            "95% interval",
-        ]
-        parts += [f"## {wording.TASKS[task]}"]
-        parts += ["\n".join(markdown_table([*heading, "p", "better"], rows, right={5, 6, 7, 8, 9}))]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(["# Systems compared", EXPLAINED, *comparison_tables(found, "##")]) + "\n"
 
 
-def _row(each: Comparison) -> list[str]:
+def comparison_tables(found: Sequence[Comparison], level: str) -> Iterator[str]:
+    """For each task a heading of Markdown, ``level`` before it, and a table."""
+    for task, of_task in by_task(found).items():
+        yield f"{level} {wording.TASKS[task]}"
+        yield "\n".join(markdown_table(HEADING, list(map(cells, of_task)), right=NUMBERS))
+
+
+def cells(each: Comparison) -> list[str]:
+    """What stands under the :data:`HEADING`."""
+
     def score(value: float, spread: float | None) -> str:
         number = wording.number(value, each.metric)
         return number if spread is None else f"{number} ± {wording.number(spread, each.metric)}"
@@ -278,8 +125,8 @@ def _row(each: Comparison) -> list[str]:
         f"{each.dataset} ({each.split})",
         wording.language_name(each.language),
         wording.listing(map(wording.language_name, each.trained_on)) if each.trained_on else "–",
-        _name(each.system, each.adapter, each.language),
-        _name(each.other, each.other_adapter, each.language),
+        each.first,
+        each.second,
         f"{wording.METRICS[each.metric]} {score(each.score, each.spread)}",
         score(each.other_score, each.other_spread),
         difference,
@@ -291,7 +138,3 @@ def _row(each: Comparison) -> list[str]:
 
 def _signed(value: float, metric: str) -> str:
     return ("+" if value > 0 else "") + wording.number(value, metric)
-
-
-def _name(system: str, adapter: str | None, language: str) -> str:
-    return system if adapter in (None, language) else f"{system}, adapter {adapter}"

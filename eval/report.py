@@ -20,6 +20,7 @@ from ..tasks.link_files import LinkedLine, read_linked
 from ..texts import as_list
 from . import charts, wording
 from .charts import Point
+from .comparison import EXPLAINED, HEADING, NUMBERS, Comparison, by_task, cells, comparison_tables, read_comparisons
 from .examples import KINDS, Example, Kind, Segment, read_examples, segments
 from .published import Beside, beside
 from .records import Record, read_records
@@ -227,6 +228,8 @@ class Page:
     retrieval: Group | None
     mistaken: list[Mistaken]
     pictures: list[Picture]
+    compared: dict[str, list[Comparison]]
+    """Pairs of systems, by task."""
     published: list[Beside]
     curves: list[Curve]
     limits: list[str]
@@ -247,6 +250,7 @@ class Page:
             ("pictures", "Word links", self.pictures),
             ("stance", "For or against", self.stance),
             ("translations", "Finding translations", self.retrieval),
+            ("compared", "Systems side by side", self.compared),
             ("published", "Beside published scores", self.published),
             ("training", "What the models were trained on", True),
             ("reading", "What the models could not read at once", True),
@@ -290,12 +294,13 @@ def build_page(settings: Report, records: list[Record], *, repeated: int = 0) ->
         retrieval=Group(_languages_together(retrieval)) if retrieval else None,
         mistaken=_mistaken(ner, settings.examples),
         pictures=[Picture(name, _legible(list(read_linked(path)))) for name, path in settings.links.items()],
+        compared=by_task([each for path in settings.comparisons for each in read_comparisons(path)]),
         published=beside(records),
         curves=[
             Curve(name, points, charts.loss_chart(points, name=f"curve-{i}") if can_draw else None)
             for i, (name, points) in enumerate(curves.items())
         ],
-        limits=wording.limits(records),
+        limits=wording.limits(records, compared=bool(settings.comparisons)),
         repeated=repeated,
         can_draw=can_draw,
     )
@@ -356,11 +361,13 @@ def render(page: Page) -> str:
     environment = templates(__package__, tasks_package)
     environment.globals.update(
         best_layer=best_layer,
+        compared={"heading": HEADING, "numbers": NUMBERS, "explained": EXPLAINED, "cells": cells},
         distinct=distinct,
         kinds=KINDS,
         layers=layers,
         metrics=wording.METRICS,
         series_style=charts.series_style,
+        sides=wording.sides,
         tasks=wording.TASKS,
     )
     environment.filters.update(
@@ -392,6 +399,8 @@ def as_markdown(page: Page) -> str:
         legend = f"{wording.METRICS[matrix.metric]} in percent with its 95% interval; an asterisk is zero-shot."
         parts += [[f"## Transfer: {wording.TASKS[matrix.task].lower()}", legend], ["\n".join(matrix_table(matrix))]]
     parts += [["## Scores"], ["\n".join(scores_table(page.records))]]
+    if found := [each for of_task in page.compared.values() for each in of_task]:
+        parts += [["## Systems side by side", EXPLAINED], list(comparison_tables(found, "###"))]
     parts += [["## What this does not show"], ["\n".join(f"- {limit}" for limit in page.limits)]]
     if page.command:
         parts.append(["## How to make it again", f"```sh\n{page.command}\n```"])

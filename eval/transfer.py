@@ -11,6 +11,8 @@ from .records import Record
 
 Column = tuple[str, str]
 """Tested language and data."""
+Kind = tuple[tuple[str, ...], str]
+"""Languages trained on, and the system."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Row:
 
     trained_on: list[str]
     system: str
+    """What was measured, and which language another one's adapter read."""
     cells: list[Cell | None]
     """In the order of the columns; None where nothing was measured."""
 
@@ -90,34 +93,48 @@ class Matrix:
 def matrices(records: Sequence[Record]) -> list[Matrix]:
     """A matrix of each task that was learned in two ways or more and tested in two languages or more.
 
-    Scores with another language's adapter are left out: they answer another question.
+    Where another language's adapter read a text, as if it had none of its own, the same model has a row more: it
+    differs in the scores of that language alone.
     """
     tasks = dict.fromkeys(record.task for record in records)
-    found = [_matrix([r for r in records if r.task == task and _counts(r)]) for task in tasks]
-    return [matrix for matrix in found if matrix and len(matrix.rows) > 1 and len(matrix.columns) > 1]
-
-
-def _counts(record: Record) -> bool:
-    return bool(record.provenance.finetuned_on) and not record.by_other_adapter
+    found = [_matrix([r for r in records if r.task == task and r.provenance.finetuned_on]) for task in tasks]
+    return [matrix for matrix in found if matrix]
 
 
 def _matrix(records: Sequence[Record]) -> Matrix | None:
-    if not records:
+    own = [record for record in records if not record.by_other_adapter]
+    columns = list(dict.fromkeys(map(_column, own)))
+    kinds = list(dict.fromkeys(map(_kind, own)))
+    if len(kinds) < 2 or len(columns) < 2:
         return None
-    columns = list(dict.fromkeys((record.language, wording.data_name(record)) for record in records))
-    kinds = list(dict.fromkeys((tuple(record.provenance.finetuned_on), record.system) for record in records))
-    scores = [record.score for record in records]
-    low, high = min(scores), max(scores)
+    low, high = (end(record.score for record in records) for end in (min, max))
 
-    def cell(kind: tuple[tuple[str, ...], str], column: Column) -> Cell | None:
-        own = [
-            record
-            for record in records
-            if (tuple(record.provenance.finetuned_on), record.system) == kind
-            and (record.language, wording.data_name(record)) == column
-        ]
-        heat = (fmean(record.score for record in own) - low) / (high - low) if own and high > low else 0.0
-        return Cell(own, heat) if own else None
+    def row(kind: Kind, instead: Sequence[Record] = ()) -> Row:
+        cells = []
+        for column in columns:
+            found = [r for r in instead if _column(r) == column]
+            found = found or [r for r in own if _kind(r) == kind and _column(r) == column]
+            heat = (fmean(r.score for r in found) - low) / (high - low) if found and high > low else 0.0
+            cells.append(Cell(found, heat) if found else None)
+        name = wording.read_by_other(instead[0]) if instead else kind[1]
+        return Row(list(kind[0]), name, cells)
 
-    rows = [Row(list(kind[0]), kind[1], [cell(kind, column) for column in columns]) for kind in kinds]
-    return Matrix(records[0].task, records[0].metric, columns, sorted(rows, key=lambda row: len(row.trained_on)))
+    rows = [each for kind in kinds for each in (row(kind), *(row(kind, other) for other in _others(records, kind)))]
+    return Matrix(own[0].task, own[0].metric, columns, sorted(rows, key=lambda row: len(row.trained_on)))
+
+
+def _column(record: Record) -> Column:
+    return record.language, wording.data_name(record)
+
+
+def _kind(record: Record) -> Kind:
+    return tuple(record.provenance.finetuned_on), record.system
+
+
+def _others(records: Sequence[Record], kind: Kind) -> list[list[Record]]:
+    """The scores of a model with each adapter that read another language."""
+    found: dict[tuple[str, str | None], list[Record]] = {}
+    for record in records:
+        if record.by_other_adapter and _kind(record) == kind:
+            found.setdefault((record.language, record.adapter), []).append(record)
+    return list(found.values())

@@ -67,7 +67,17 @@ def interval(record: Record) -> str:
 
 def system_name(record: Record) -> str:
     """What was measured, and whose adapter read the text where it was another language's."""
-    return f"{record.system}, adapter {record.adapter}" if record.by_other_adapter else record.system
+    return named(record.system, record.adapter, record.language)
+
+
+def named(system: str, adapter: str | None, language: str) -> str:
+    """See :func:`system_name`."""
+    return system if adapter in (None, language) else f"{system}, adapter {adapter}"
+
+
+def read_by_other(record: Record) -> str:
+    """A system of which one language was read by another one's adapter, as if it had none of its own."""
+    return f"{record.system}, {language_name(record.language)} read as {language_name(record.adapter or '')}"
 
 
 def data_name(record: Record) -> str:
@@ -225,8 +235,13 @@ def _side_by_side(records: Sequence[Record]) -> str:
     return f"{scores}.{verdict}"
 
 
-def limits(records: Sequence[Record]) -> list[str]:
-    """What a reader must not conclude from the scores, as far as the records tell."""
+def limits(records: Sequence[Record], *, compared: bool = False) -> list[str]:
+    """What a reader must not conclude from the scores, as far as the records tell.
+
+    Args:
+        records: the scores.
+        compared: whether systems were also compared pair by pair.
+    """
     found = [
         _dev_limit(records),
         _silver_limit(records),
@@ -236,7 +251,7 @@ def limits(records: Sequence[Record]) -> list[str]:
         _cluster_limit(records),
         _language_limit(records),
         _zero_shot_limit(records),
-        _system_limit(records),
+        "" if compared else _system_limit(records),
         _data_limit(records),
         _layer_limit(records),
     ]

@@ -103,7 +103,8 @@ def test_a_suite_fills_the_matrix_of_all_models_and_a_second_run_computes_nothin
     # Every adapter of a plain checkpoint is the same, so that another one in its place changes nothing at all.
     (same,) = [c for c in compared if c.task != "ner" and (c.system, c.other, c.language) == ("b", "b", "de_CH-rm_CH")]
     assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
-    assert "A tiny suite" in (outcome.report or Path()).read_text()
+    page = (outcome.report or Path()).read_text()
+    assert "A tiny suite" in page and "Systems side by side" in page and "read as German (de_CH)" in page
 
     calls.clear()
     before = outcome.results.read_text(), (tmp_path / "out" / "comparison.md").read_text()

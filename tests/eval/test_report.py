@@ -427,6 +427,38 @@ def test_broken_links_are_refused(report: Any, tmp_path: Path, changes: dict[str
         report(ner(), links={"links": path})
 
 
+def test_systems_that_were_compared_stand_side_by_side(report: Any, tmp_path: Path) -> None:
+    adapted = {"task": "ner", "dataset": "names", "split": "test", "language": "rm_CH", "metric": "f1"}
+    told = {
+        "trained_on": ["de_CH"], "system": "adapted", "other": "adapted", "adapter": "rm_CH", "other_adapter": "de_CH",
+        "score": 61.3, "other_score": 40.2, "spread": 1.2, "other_spread": None, "seeds": [1, 2], "difference": 21.1,
+        "low": 15.0, "high": 27.5, "p": 0.0002, "p_holm": 0.0004, "clusters": 40,
+    }  # fmt: skip
+    lines = [adapted | told, adapted | told | {"language": "de_CH", "low": -1.0, "difference": 0.5, "p_holm": 0.6}]
+    (tmp_path / "comparison.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    records = [ner("rm_CH", 61.3), ner("rm_CH", 59.0, system="trunk", model_hash="b" * 64)]
+    assert "Systems were not compared pair by pair" in report(*records).text
+    page = report(*records, comparisons=[str(tmp_path / "comparison.jsonl")])
+    assert "Systems were not compared pair by pair" not in page.text and "adjusted by Holm" in page.text
+    scores = ["F1 61.3 ± 1.2", "40.2"]
+    assert page.row("names (test)", "Romansh (rm_CH)", "German (de_CH)")[3:] == [
+        *("adapted", "adapted, adapter de_CH", *scores),
+        *("+21.1", "+15.0 to +27.5", "< 0.001", "adapted"),
+    ]
+    assert page.row("names (test)", "German (de_CH)", "German (de_CH)")[3:] == [
+        *("adapted, adapter rm_CH", "adapted", *scores, "+0.5", "-1.0 to +27.5", "0.600", "–"),
+    ]
+    write_report(
+        Report(
+            results=str(tmp_path / "results.jsonl"),
+            comparisons=[str(tmp_path / "comparison.jsonl")],
+            format="markdown",
+        ),
+        tmp_path / "page.md",
+    )
+    assert "| names (test) | Romansh (rm_CH) | German (de_CH) | adapted |" in (tmp_path / "page.md").read_text()
+
+
 def test_published_scores_stand_beside_ours_on_the_same_data(report: Any) -> None:
     page = report(alignment("ours", 0.2, dataset="DERMIT"), alignment("other data", 0.3))
     start = page.html.index("<h2>Beside published scores</h2>")

@@ -58,11 +58,28 @@ def test_no_matrix_of_one_training_or_one_language_or_without_a_task(record: Mak
     assert matrices([record("de_CH", 9.0, []), record("rm_CH", 6.0, [])]) == []
 
 
-def test_scores_by_another_adapter_answer_another_question(record: Make) -> None:
+def test_another_adapter_makes_a_row_that_differs_in_its_language_alone(record: Make) -> None:
     own = [record("rm_CH", 64.0, [name], adapter="rm_CH") for name in ("de_CH", "fr_CH")]
-    others = [record("rm_CH", 10.0, ["de_CH"], adapter="de_CH"), record("de_CH", 90.0, ["de_CH"], adapter="de_CH")]
-    (matrix,) = matrices([*own, *others])
-    assert shown(matrix) == {("de_CH",): [(64.0, True), (90.0, False)], ("fr_CH",): [(64.0, True), None]}
+    own.append(record("de_CH", 90.0, ["de_CH"], adapter="de_CH"))
+    others = [record("rm_CH", score, ["de_CH"], seed, adapter="de_CH") for seed, score in enumerate((10.0, 20.0))]
+    (matrix,) = matrices([*others, *own])
+    rows = [
+        (row.trained_on, row.system, [cell and (cell.score, cell.zero_shot) for cell in row.cells])
+        for row in matrix.rows
+    ]
+    assert rows == [
+        (["de_CH"], "model", [(64.0, True), (90.0, False)]),
+        (["de_CH"], "model, Romansh (rm_CH) read as German (de_CH)", [(15.0, True), (90.0, False)]),
+        (["fr_CH"], "model", [(64.0, True), None]),
+    ]
+    assert matrix.several_systems
+    heats = {cell.score: cell.heat for row in matrix.rows for cell in row.cells if cell}
+    assert heats == pytest.approx({64.0: 54 / 80, 90.0: 1, 15.0: 5 / 80})
+
+
+def test_another_adapter_alone_is_no_second_training(record: Make) -> None:
+    own = [record(name, 64.0, ["de_CH"], adapter=name) for name in ("de_CH", "rm_CH")]
+    assert matrices([*own, record("rm_CH", 10.0, ["de_CH"], adapter="de_CH")]) == []
 
 
 @given(

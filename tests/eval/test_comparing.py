@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swissxmod import UserError
-from swissxmod.eval.comparison import compare_results, read_comparisons
+from swissxmod.eval.comparing import compare_results
+from swissxmod.eval.comparison import read_comparisons
 from swissxmod.eval.counts import Measured, read_measured, write_measured
 from swissxmod.eval.intervals import holm
 from swissxmod.eval.records import Record
