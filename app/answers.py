@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from ..errors import UserError
 from ..eval.wording import language_name
-from ..settings import WordLinking
+from ..settings import MINI, WordLinking
 from ..tasks.tagger import Entity, Passage, Tagger, detect_passages
 from ..tasks.tagging import model_types
 from ..tasks.word_alignment import all_links, chosen, load_encoder, word_vectors
@@ -83,6 +83,7 @@ class Answers:
         Raises:
             UserError: for a model that cannot be loaded.
         """
+        self.uses_own_model = bool(MINI & {model, aligner})
         self.tagger = Tagger.load(model)
         self.encoder: XmodModel = self.tagger.model.base_model
         self.tokenizer = self.tagger.tokenizer

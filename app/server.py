@@ -188,6 +188,7 @@ def _page(answers: Answers, limit: int) -> str:
             labels=answers.labels,
             limit=limit,
             languages=_named(answers.tagger.model.languages),
+            own_model=answers.uses_own_model,
             linked_languages=_named(answers.encoder.languages),
             texts=text_examples(),
             translations=translation_examples(),

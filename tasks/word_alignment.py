@@ -192,8 +192,8 @@ def word_vectors(
 
     def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
         if isinstance(layer, int):
-            return model(input_ids, packed=packed, layers=layer).last_hidden_state
-        every = torch.stack(model(input_ids, packed=packed, output_hidden_states=True).hidden_states, dim=1)
+            return model(input_ids, packed=packed, layers=layer).last_hidden_state.float()
+        every = torch.stack(model(input_ids, packed=packed, output_hidden_states=True).hidden_states, dim=1).float()
         return every if layer is None else every.mean(dim=1)
 
     def words(number: int, states: Tensor) -> Tensor:

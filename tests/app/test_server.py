@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swissxmod.app.answers import Answers, EntitiesQuestion
+from swissxmod.app.answers import Answers, EntitiesQuestion, LinksQuestion
+from swissxmod.settings import MINI_NER
 from swissxmod.tasks.words import INVISIBLE
 
 pytest.importorskip("starlette", reason="the app is an extra: pip install swissxmod[app]")
@@ -201,6 +202,19 @@ def test_the_page_is_whole_and_may_only_load_what_is_here(client: TestClient) ->
         assert response.headers["Content-Security-Policy"].startswith("default-src 'self';"), address
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert "://" not in response.text.replace("http://www.w3.org/2000/svg", ""), address
+
+
+def test_the_licence_of_the_model_of_the_package_is_told(
+    client: TestClient, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "swissxmod-mini" not in client.get("/").text
+    monkeypatch.setattr(answers, "uses_own_model", True)
+    with TestClient(make_app(answers, LIMIT), base_url=HOME) as anew:
+        assert "CC BY-NC-SA 4.0, not for commercial use" in anew.get("/").text
+    own = Answers(MINI_NER)
+    assert own.uses_own_model
+    # Its trunk, which may read in bfloat16, links words too.
+    assert own.links(LinksQuestion(source="Chur", target="Cuira"))["pairs"]
 
 
 def test_health_is_told_while_a_question_is_answered(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
