@@ -11,8 +11,9 @@ PYTEST := $(BIN)/python -m pytest -q
 demo: $(READY)
 	$(BIN)/swissxmod demo --out $(DEMO_OUT)
 
+# A process for each core, and in each of them torch on one: the models of the tests are too small for more.
 test: $(READY)
-	$(PYTEST)
+	OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile
 
 test-all: $(READY)
 	$(PYTEST) -m ""

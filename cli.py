@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == ["eval"] and words[1:] and words[1].startswith("--") and words[1] != "--help":
         words.insert(1, SUITE)
     try:
-        parser = _parser()
+        parser = _parser(_verb(words))
         return _run(parser, parser.parse_args(words))
     except BrokenPipeError:
         # Who reads our output has enough of it; what is left must not fail when Python ends.
@@ -75,7 +75,15 @@ def _underscored(word: str) -> str:
     return "--" + option[2:].replace("-", "_") + dot + key + equals + value
 
 
-def _parser() -> ArgumentParser:
+def _verb(words: Sequence[str]) -> str:
+    """The verb that a command begins with, as far as it has one."""
+    first = [word for word in words if not word.startswith("-")][:2]
+    name = " ".join(first)
+    return name if name in VERBS or name == f"eval {SUITE}" else "".join(first[:1])
+
+
+def _parser(wanted: str) -> ArgumentParser:
+    """A parser that knows all verbs, but of the one that is wanted alone its options: those of all take seconds."""
     parser = ArgumentParser(
         prog="swissxmod",
         description="Modular multilingual encoders: train, extend, fine-tune and evaluate, step by step.",
@@ -85,22 +93,26 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="verb", required=False)
     commands.add_subcommand("demo", _demo_parser(), help="the whole way on the bundled sample, a report at the end")
     commands.add_subcommand("run", _run_parser(), help="all stages of a recipe; finished stages are not run again")
+
+    def own(name: str, make: Callable[[str], ArgumentParser]) -> ArgumentParser:
+        return make(name) if name == wanted else ArgumentParser(exit_on_error=False)
+
     groups: dict[str, list[str]] = {}
     for name in VERBS:
         group, _, verb = name.partition(" ")
         groups.setdefault(group, []).append(verb)
     for group, verbs in groups.items():
         if verbs == [""]:
-            commands.add_subcommand(group, _verb_parser(group), help=_first_line(VERBS[group].settings))
+            commands.add_subcommand(group, own(group, _verb_parser), help=_first_line(VERBS[group].settings))
             continue
         inner = ArgumentParser(exit_on_error=False)
         commands.add_subcommand(group, inner, help=", ".join(verbs))
         choices = inner.add_subcommands(dest="what")
         for verb in verbs:
             name = f"{group} {verb}"
-            choices.add_subcommand(verb, _verb_parser(name), help=_first_line(VERBS[name].settings))
+            choices.add_subcommand(verb, own(name, _verb_parser), help=_first_line(VERBS[name].settings))
         if group == "eval":
-            choices.add_subcommand(SUITE, _suite_parser(), help=_first_line(EvalSuite))
+            choices.add_subcommand(SUITE, own(f"eval {SUITE}", _suite_parser), help=_first_line(EvalSuite))
     return parser
 
 
@@ -156,7 +168,7 @@ def _run_parser() -> ArgumentParser:
     return parser
 
 
-def _suite_parser() -> ArgumentParser:
+def _suite_parser(_: str) -> ArgumentParser:
     parser = _parser_of(EvalSuite)
     parser.add_class_arguments(EvalSuite, as_group=False, skip=set(REPEATED))
     for name, help_ in REPEATED.items():
