@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,97 +15,59 @@ from swissxmod.eval.records import Record, write_records
 from swissxmod.eval.report import write_report
 from swissxmod.settings import Report
 
-websockets = pytest.importorskip("websockets.sync.client", reason="websockets, to talk to a browser, is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome here to open the page in")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 WIDE, PHONE = 1100, 360
+NOTED = (
+    "Log.entryAdded",
+    "Network.requestWillBeSent",
+    "Network.responseReceived",
+    "Runtime.consoleAPICalled",
+    "Runtime.exceptionThrown",
+)
 
 
-class Browser:
-    """One tab of a headless browser, told what to do in Chrome's DevTools protocol."""
+class Tab:
+    """A page in a browser, opened anew for each look at it; what happens meanwhile is noted."""
 
-    def __init__(self, profile: Path) -> None:
-        self.process = subprocess.Popen(
-            [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        address = next(
-            found[1] for line in self.process.stderr if (found := re.search(r"listening on (ws://\S+)", line))
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+
+    def open(self, path: Path, *, width: int = WIDE, dark: bool = False, scripts: bool = True) -> None:
+        """Load a page; forget what happened before."""
+        self.close()
+        self.page = self.browser.new_page(
+            viewport={"width": width, "height": 900},
+            is_mobile=width < WIDE,
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
         )
-        self.socket = websockets.connect(address, max_size=None)
-        self.events: list[dict[str, Any]] = []
-        self.number, self.session = 0, None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Do something and wait for the answer; what happens meanwhile is noted."""
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": params}
-        self.socket.send(json.dumps(message | ({"sessionId": self.session} if self.session else {})))
-        while (answer := json.loads(self.socket.recv(timeout=60))).get("id") != self.number:
-            self.events.append(answer)
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def open(self, path: Path, *, width: int = WIDE, dark: bool = False) -> None:
-        """Load a page anew; forget what happened before."""
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < WIDE
-        )
-        self.events.clear()
-        self.call("Page.navigate", url=path.as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(json.loads(self.socket.recv(timeout=60)))
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        session = self.page.context.new_cdp_session(self.page)
+        for name in NOTED:
+            session.on(name, lambda event, name=name: self.events.append((name, event)))
+        for domain in ("Runtime", "Log", "Network"):
+            session.send(f"{domain}.enable")
+        self.page.goto(path.as_uri())
 
     def run(self, script: str) -> Any:
         """The value of an expression of JavaScript."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
+        return self.page.evaluate(script)
 
-    def press(self, key: str) -> None:
-        """Press and release a key."""
-        code = {"Tab": 9, "Enter": 13}[key]
-        text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
-                **(text if kind == "keyDown" else {}),
-            )  # fmt: skip
-
-    def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Write what is seen, or the whole page, as PNG."""
-        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **self._clip(whole))
-        path.write_bytes(base64.b64decode(answer["data"]))
-
-    def _clip(self, whole: bool) -> dict[str, Any]:
-        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        return {"clip": {**size, "x": 0, "y": 0, "scale": 1}} if whole else {}
-
-    def happened(self, *methods: str) -> list[dict[str, Any]]:
+    def happened(self, *names: str) -> list[dict[str, Any]]:
         """What was noted of these kinds since the page was opened."""
-        return [event["params"] for event in self.events if event["method"] in methods]
+        return [event for name, event in self.events if name in names]
 
     def close(self) -> None:
-        """End the browser."""
-        self.session = None
-        self.call("Browser.close")
-        self.socket.close()
-        self.process.wait(timeout=30)
-        self.process.stderr.close()
+        """Leave the page, if one is open."""
+        for context in self.browser.contexts:
+            context.close()
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser for all tests of this file."""
-    tab = Browser(tmp_path_factory.mktemp("profile"))
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Tab]:
+    tab = Tab(browser)
     yield tab
     tab.close()
 
@@ -159,135 +118,133 @@ CELLS = "({}).map(row => [...row.cells].slice(0, 3).map(cell => cell.textContent
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_page_opens_without_complaint_and_asks_for_nothing(browser: Browser, page: Path, dark: bool) -> None:
-    browser.open(page, dark=dark)
-    browser.run("new Promise(done => setTimeout(done, 200))")
-    assert not browser.happened("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
-    asked = [event["request"]["url"] for event in browser.happened("Network.requestWillBeSent")]
+def test_the_page_opens_without_complaint_and_asks_for_nothing(tab: Tab, page: Path, dark: bool) -> None:
+    tab.open(page, dark=dark)
+    tab.run("new Promise(done => setTimeout(done, 200))")
+    assert not tab.happened("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+    asked = [event["request"]["url"] for event in tab.happened("Network.requestWillBeSent")]
     assert asked == [page.as_uri()]
 
 
-def test_no_request_and_no_other_script_gets_past_the_policy(browser: Browser, page: Path, tmp_path: Path) -> None:
+def test_no_request_and_no_other_script_gets_past_the_policy(tab: Tab, page: Path, tmp_path: Path) -> None:
     harm = (
         '<img src="http://127.0.0.1:9/x.png"><script>window.harm = 1</script><b id="b" onclick="window.harm = 1"></b>'
     )
     (tmp_path / "page.html").write_text(page.read_text(encoding="utf-8").replace("<main>", f"<main>{harm}"))
-    browser.open(tmp_path / "page.html")
-    assert browser.run("document.getElementById('b').click(), window.harm") is None
-    assert len(browser.happened("Log.entryAdded")) >= 3  # also that complaints are heard here
-    loaded = [event["response"]["url"] for event in browser.happened("Network.responseReceived")]
+    tab.open(tmp_path / "page.html")
+    assert tab.run("document.getElementById('b').click(), window.harm") is None
+    assert len(tab.happened("Log.entryAdded")) >= 3  # also that complaints are heard here
+    loaded = [event["response"]["url"] for event in tab.happened("Network.responseReceived")]
     assert loaded == [(tmp_path / "page.html").as_uri()]
 
 
-def test_a_click_on_a_heading_sorts_and_another_one_turns_round(browser: Browser, page: Path) -> None:
-    browser.open(page)
+def test_a_click_on_a_heading_sorts_and_another_one_turns_round(tab: Tab, page: Path) -> None:
+    tab.open(page)
     scores = f"{CELLS.format(VISIBLE)}.map(cells => parseFloat(cells[2]))"
-    before = browser.run(scores)
+    before = tab.run(scores)
     heading = "[...document.querySelectorAll('#names th')].find(cell => cell.textContent === 'F1')"
-    assert before != sorted(before) and browser.run(f"{heading}.getAttribute('aria-sort')") is None
-    browser.run(f"{heading}.querySelector('button').click()")
-    assert browser.run(scores) == sorted(before)
-    assert browser.run(f"{heading}.getAttribute('aria-sort')") == "ascending"
-    browser.run(f"{heading}.querySelector('button').focus()")
-    browser.press("Enter")
-    assert browser.run(scores) == sorted(before, reverse=True)
-    assert browser.run(f"{heading}.getAttribute('aria-sort')") == "descending"
-    browser.run("document.querySelector('#names th button').click()")
-    names = [cells[0] for cells in browser.run(CELLS.format(VISIBLE))]
-    assert names == sorted(names) and browser.run(f"{heading}.getAttribute('aria-sort')") is None
+    assert before != sorted(before) and tab.run(f"{heading}.getAttribute('aria-sort')") is None
+    tab.run(f"{heading}.querySelector('button').click()")
+    assert tab.run(scores) == sorted(before)
+    assert tab.run(f"{heading}.getAttribute('aria-sort')") == "ascending"
+    tab.run(f"{heading}.querySelector('button').focus()")
+    tab.page.keyboard.press("Enter")
+    assert tab.run(scores) == sorted(before, reverse=True)
+    assert tab.run(f"{heading}.getAttribute('aria-sort')") == "descending"
+    tab.run("document.querySelector('#names th button').click()")
+    names = [cells[0] for cells in tab.run(CELLS.format(VISIBLE))]
+    assert names == sorted(names) and tab.run(f"{heading}.getAttribute('aria-sort')") is None
 
 
 def test_numbers_are_sorted_as_numbers_and_what_is_not_told_stays_last(
-    browser: Browser, record: Callable[..., Record], tmp_path: Path
+    tab: Tab, record: Callable[..., Record], tmp_path: Path
 ) -> None:
     counts = [9, 10_000, 1_200, 80]
     records = [record("rm_CH", 50.0, [], seed=n, items=n, details={}) for n in counts]
     records += [record("rm_CH", 50.0, [], seed=1, items=0, details={"precision": 5.0})]
     write_records(tmp_path / "results.jsonl", records)
     write_report(Report(results=str(tmp_path / "results.jsonl")), tmp_path / "page.html")
-    browser.open(tmp_path / "page.html")
+    tab.open(tmp_path / "page.html")
     for heading, column, expected in (
         ("Names", 6, ["none", "9", "80", "1,200", "10,000"]),
         ("Precision", 7, ["5.0", "–", "–", "–", "–"]),
     ):
         for direction in (1, -1):
-            browser.run(
-                f"[...document.querySelectorAll('#names .sort')].find(b => b.textContent === '{heading}').click()"
-            )
-            found = browser.run(f"{VISIBLE}.map(row => row.cells[{column}].textContent)")
+            tab.run(f"[...document.querySelectorAll('#names .sort')].find(b => b.textContent === '{heading}').click()")
+            found = tab.run(f"{VISIBLE}.map(row => row.cells[{column}].textContent)")
             assert found == (expected if direction == 1 or heading == "Precision" else expected[::-1])
 
 
-def choose(browser: Browser, **values: str) -> None:
+def choose(tab: Tab, **values: str) -> None:
     """Fill in fields of the form as a reader does."""
     for name, value in values.items():
-        browser.run(
+        tab.run(
             f"(field => {{ field.value = {json.dumps(value)};"
             "field.dispatchEvent(new Event('input', {bubbles: true})) })"
             f"(document.forms[0].elements[{json.dumps(name)}])"
         )
 
 
-def test_scores_are_filtered_by_language_system_task_and_text(browser: Browser, page: Path) -> None:
-    browser.open(page)
+def test_scores_are_filtered_by_language_system_task_and_text(tab: Tab, page: Path) -> None:
+    tab.open(page)
     shown = "document.forms[0].elements.shown.value"
-    assert browser.run("document.forms[0].checkVisibility()") and browser.run(shown) == "14 of 14 scores"
-    choose(browser, languages="rm_CH")
-    assert browser.run(shown) == "6 of 14 scores"  # four of names, two of pairs with Romansh
-    assert {cells[0] for cells in browser.run(CELLS.format(VISIBLE))} == {"Romansh (rm_CH)"}
+    assert tab.run("document.forms[0].checkVisibility()") and tab.run(shown) == "14 of 14 scores"
+    choose(tab, languages="rm_CH")
+    assert tab.run(shown) == "6 of 14 scores"  # four of names, two of pairs with Romansh
+    assert {cells[0] for cells in tab.run(CELLS.format(VISIBLE))} == {"Romansh (rm_CH)"}
     matrix = "[...document.querySelectorAll('#transfer-ner {}')].filter(c => c.checkVisibility()).length"
-    assert browser.run(matrix.format("thead th")) == 3 and browser.run(matrix.format("td.heat")) == 4
-    choose(browser, system="trunk")
-    assert browser.run(shown) == "2 of 14 scores"
-    assert not browser.run("document.getElementById('words').checkVisibility()")
-    choose(browser, system="", languages="", text="TRUNK zero-shot")
-    assert browser.run(shown) == "3 of 14 scores"
-    choose(browser, text="", task="word-alignment")
-    assert browser.run(shown) == "2 of 14 scores"
-    assert not browser.run("document.getElementById('names').checkVisibility()")
-    assert browser.run("document.getElementById('limits').checkVisibility()")
-    browser.run("document.querySelector('form button').click(), new Promise(done => setTimeout(done, 50))")
-    assert browser.run(shown) == "14 of 14 scores"
+    assert tab.run(matrix.format("thead th")) == 3 and tab.run(matrix.format("td.heat")) == 4
+    choose(tab, system="trunk")
+    assert tab.run(shown) == "2 of 14 scores"
+    assert not tab.run("document.getElementById('words').checkVisibility()")
+    choose(tab, system="", languages="", text="TRUNK zero-shot")
+    assert tab.run(shown) == "3 of 14 scores"
+    choose(tab, text="", task="word-alignment")
+    assert tab.run(shown) == "2 of 14 scores"
+    assert not tab.run("document.getElementById('names').checkVisibility()")
+    assert tab.run("document.getElementById('limits').checkVisibility()")
+    tab.run("document.querySelector('form button').click(), new Promise(done => setTimeout(done, 50))")
+    assert tab.run(shown) == "14 of 14 scores"
 
 
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_a_score_of_the_matrix_is_said_in_words_where_the_focus_is(browser: Browser, page: Path, width: int) -> None:
-    browser.open(page, width=width)
+def test_a_score_of_the_matrix_is_said_in_words_where_the_focus_is(tab: Tab, page: Path, width: int) -> None:
+    tab.open(page, width=width)
     said = "getComputedStyle({}, '::before').content"
     cells = "document.querySelectorAll('#transfer-ner .cell')"
-    assert browser.run(said.format(f"{cells}[2]")) == "none"
-    browser.run(f"{cells}[1].focus()")
-    browser.press("Tab")
-    assert browser.run(f"document.activeElement === {cells}[2]")
-    told = browser.run(said.format("document.activeElement"))
+    assert tab.run(said.format(f"{cells}[2]")) == "none"
+    tab.run(f"{cells}[1].focus()")
+    tab.page.keyboard.press("Tab")
+    assert tab.run(f"document.activeElement === {cells}[2]")
+    told = tab.run(said.format("document.activeElement"))
     assert "tested on Romansh (rm_CH), names (test): F1 70.0, 95% interval" in told and "1,200 sentences, zero" in told
     # The box that scrolls does not cut it off.
     top = "document.activeElement{}.getBoundingClientRect().top"
-    height = float(browser.run("getComputedStyle(document.activeElement, '::before').height").removesuffix("px"))
-    assert browser.run(top.format("")) - height >= browser.run(top.format(".closest('.scroll')"))
+    height = float(tab.run("getComputedStyle(document.activeElement, '::before').height").removesuffix("px"))
+    assert tab.run(top.format("")) - height >= tab.run(top.format(".closest('.scroll')"))
 
 
-def test_every_button_and_box_can_be_reached_and_says_what_it_is(browser: Browser, page: Path) -> None:
-    browser.open(page)
-    nameless = browser.run(
+def test_every_button_and_box_can_be_reached_and_says_what_it_is(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    nameless = tab.run(
         "[...document.querySelectorAll('button, select, input, [role=region], [role=img], nav, form')].filter(e => "
         "!(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)"
     )
     assert nameless == []
-    assert browser.run("[...document.querySelectorAll('table')].every(t => t.caption && t.tHead)")
-    assert browser.run("[...document.querySelectorAll('th')].every(c => c.scope)")
-    assert browser.run(
+    assert tab.run("[...document.querySelectorAll('table')].every(t => t.caption && t.tHead)")
+    assert tab.run("[...document.querySelectorAll('th')].every(c => c.scope)")
+    assert tab.run(
         "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth && e.tabIndex < 0).length"
     ) == 0  # fmt: skip
-    assert browser.run("document.querySelector('.sentences mark').closest('.sentences [lang]').lang") == "rm-CH"
+    assert tab.run("document.querySelector('.sentences mark').closest('.sentences [lang]').lang") == "rm-CH"
 
 
-def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, page: Path) -> None:
-    browser.open(page, width=PHONE)
-    browser.run("document.querySelectorAll('details').forEach(details => details.open = true)")
-    assert browser.run("document.documentElement.scrollWidth") == PHONE
-    assert browser.run("visualViewport.width") == PHONE
-    assert browser.run("[...document.querySelectorAll('.scroll')].some(box => box.scrollWidth > box.clientWidth)")
+def test_a_phone_scrolls_tables_and_not_the_page(tab: Tab, page: Path) -> None:
+    tab.open(page, width=PHONE)
+    tab.run("document.querySelectorAll('details').forEach(details => details.open = true)")
+    assert tab.run("document.documentElement.scrollWidth") == PHONE
+    assert tab.run("visualViewport.width") == PHONE
+    assert tab.run("[...document.querySelectorAll('.scroll')].some(box => box.scrollWidth > box.clientWidth)")
 
 
 CONTRASTS = """
@@ -320,44 +277,40 @@ CONTRASTS = """
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_all_text_stands_out_from_what_is_behind_it(browser: Browser, page: Path, dark: bool) -> None:
-    browser.open(page, dark=dark)
-    browser.run("document.querySelectorAll('details').forEach(details => details.open = true)")
-    contrasts = browser.run(CONTRASTS)
+def test_all_text_stands_out_from_what_is_behind_it(tab: Tab, page: Path, dark: bool) -> None:
+    tab.open(page, dark=dark)
+    tab.run("document.querySelectorAll('details').forEach(details => details.open = true)")
+    contrasts = tab.run(CONTRASTS)
     assert len(contrasts) > 200
     assert [text for ratio, text in contrasts if ratio < 4.5] == []
-    light = browser.run("getComputedStyle(document.body).backgroundColor")
+    light = tab.run("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", light))) < 300) is dark
 
 
-def test_without_javascript_the_page_is_complete(browser: Browser, page: Path) -> None:
-    browser.call("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        browser.open(page)
-        assert len(browser.run(CELLS.format(VISIBLE))) == 12
-        assert browser.run("document.querySelector('form').checkVisibility()") is False
-        assert browser.run("document.querySelectorAll('.sort').length") == 0
-        assert browser.run("[...document.querySelectorAll('section')].every(part => part.checkVisibility())")
-    finally:
-        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+def test_without_javascript_the_page_is_complete(tab: Tab, page: Path) -> None:
+    tab.open(page, scripts=False)
+    assert len(tab.run(CELLS.format(VISIBLE))) == 12
+    assert tab.run("document.querySelector('form').checkVisibility()") is False
+    assert tab.run("document.querySelectorAll('.sort').length") == 0
+    assert tab.run("[...document.querySelectorAll('section')].every(part => part.checkVisibility())")
 
 
-def test_paper_has_what_is_folded_and_no_form(browser: Browser, page: Path) -> None:
-    browser.open(page)
-    browser.run("document.querySelectorAll('details').forEach(details => details.open = false)")
-    browser.run("dispatchEvent(new Event('beforeprint'))")
-    browser.call("Emulation.setEmulatedMedia", media="print")
-    assert browser.run("document.querySelector('mark.missed, mark.wrong-type').checkVisibility()")
-    assert not browser.run("document.forms[0].checkVisibility() || document.querySelector('nav').checkVisibility()")
-    browser.run("dispatchEvent(new Event('afterprint'))")
-    browser.call("Emulation.setEmulatedMedia", media="")
-    assert not browser.run("document.querySelector('details').open")
-    assert base64.b64decode(browser.call("Page.printToPDF")["data"]).startswith(b"%PDF")
+def test_paper_has_what_is_folded_and_no_form(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    tab.run("document.querySelectorAll('details').forEach(details => details.open = false)")
+    tab.run("dispatchEvent(new Event('beforeprint'))")
+    tab.page.emulate_media(media="print")
+    assert tab.run("document.querySelector('mark.missed, mark.wrong-type').checkVisibility()")
+    assert not tab.run("document.forms[0].checkVisibility() || document.querySelector('nav').checkVisibility()")
+    tab.run("dispatchEvent(new Event('afterprint'))")
+    tab.page.emulate_media(media="screen")
+    assert not tab.run("document.querySelector('details').open")
+    assert tab.page.pdf().startswith(b"%PDF")
 
 
-def test_there_is_something_to_see(browser: Browser, page: Path, tmp_path: Path) -> None:
+def test_there_is_something_to_see(tab: Tab, page: Path, tmp_path: Path) -> None:
     for name, width, dark in (("light", WIDE, False), ("dark", WIDE, True), ("phone", PHONE, False)):
-        browser.open(page, width=width, dark=dark)
-        browser.picture(tmp_path / f"{name}.png", whole=True)
+        tab.open(page, width=width, dark=dark)
+        tab.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
     sizes = {path.stem: path.stat().st_size for path in tmp_path.iterdir()}
     assert min(sizes.values()) > 30_000 and len(set(sizes.values())) == 3
