@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .eval.alignment import evaluate_alignment
     from .eval.card import write_card
     from .eval.comparing import compare_results
+    from .eval.fill import evaluate_fill
     from .eval.ner import evaluate_ner
     from .eval.records import Record, read_records
     from .eval.report import write_report
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         EvalAlignment,
         EvalCompare,
         EvalDetector,
+        EvalFill,
         EvalNer,
         EvalSentences,
         EvalStance,
@@ -110,6 +112,7 @@ _HOMES = {
     "eval.alignment": ["evaluate_alignment"],
     "eval.card": ["write_card"],
     "eval.comparing": ["compare_results"],
+    "eval.fill": ["evaluate_fill"],
     "eval.ner": ["evaluate_ner"],
     "eval.records": ["Record", "read_records"],
     "eval.report": ["write_report"],
@@ -120,10 +123,10 @@ _HOMES = {
     "settings": [
         "AdapterExport", "AdapterImport", "AdapterList", "AdapterPull", "AdapterPush", "AlignDocuments",
         "AlignSentences", "AlignWords", "App", "DetectorTrain", "Embed", "EvalAlignment", "EvalCompare", "EvalDetector",
-        "EvalNer", "EvalSentences", "EvalStance", "EvalSuite", "FinetuneAlignment", "FinetuneNer", "FinetuneStance",
-        "ModelCard", "ModelCompress", "ModelInfo", "ModelInit", "ModelMerge", "ModelModularise", "PredictFill",
-        "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport", "VocabReport",
-        "VocabTrain", "VocabTransplant",
+        "EvalFill", "EvalNer", "EvalSentences", "EvalStance", "EvalSuite", "FinetuneAlignment", "FinetuneNer",
+        "FinetuneStance", "ModelCard", "ModelCompress", "ModelInfo", "ModelInit", "ModelMerge", "ModelModularise",
+        "PredictFill", "PredictLanguage", "PredictNer", "PredictStance", "Pretrain", "Report", "VocabImport",
+        "VocabReport", "VocabTrain", "VocabTransplant",
     ],
     "tasks.alignment_tuning": ["finetune_alignment"],
     "tasks.document_alignment": ["align_documents"],

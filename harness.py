@@ -38,6 +38,8 @@ from .xmod.languages import may_mean, resolve_language
 CELLS = "cells"
 """Folder of the cells, inside that of the results."""
 RANDOM = "random weights"
+FILLING = "XmodForMaskedLM"
+"""What the config of a model with the head for masked words calls its class."""
 MODULAR = "xmod"
 """What the config of a modular model calls its kind."""
 _KNOWN = {"name", "title", "notes", "seed", "languages", "random", "experiments"}
@@ -53,6 +55,8 @@ class System:
     """Folder, hub name, or "${stage}" that makes it."""
     languages: list[str]
     """Its adapters."""
+    fills: bool = True
+    """Whether it has the head that predicts masked words."""
 
     @property
     def slug(self) -> str:
@@ -204,7 +208,7 @@ def _pair(text: str, option: str, example: str) -> tuple[str, str]:
 
 def _modular(label: str, model: str, languages: list[str], plan: Plan) -> System:
     if (adapters := _adapters(model)) is not None:
-        return System(label, model, adapters)
+        return System(label, model, adapters, fills=_fills(model))
     if not languages:
         raise UserError(f"{model}: a plain checkpoint; the suite must name the adapters it gets (languages: [...])")
     system = System(label, model, languages)
@@ -224,6 +228,12 @@ def _adapters(model: str) -> list[str] | None:
 
     known = known_config(model)
     return list(known.languages) if known.model_type == MODULAR else None
+
+
+def _fills(model: str) -> bool:
+    """Whether a modular model has the head for masked words; one of the hub is asked only when it is measured."""
+    config = read_json(Path(model) / "config.json") if Path(model).is_dir() else {}
+    return (config.get("architectures") or [FILLING]) == [FILLING]
 
 
 def _random(like: System, source: str, seed: int, plan: Plan) -> System:
@@ -272,6 +282,9 @@ class _Cells:
                 self.plan.note(limit)
         if self.experiment.train is None:
             for system in systems:
+                if "fill-mask" in tasks and not system.fills:
+                    self.plan.note(f"{system.label} has no head that predicts masked words: not measured there.")
+                    continue
                 self._measure(system, system.model, tests, f"{self.name}_{system.slug}", {})
             return
         train = load_data_set(self.experiment.train, self.path)

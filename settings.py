@@ -1046,6 +1046,35 @@ class EvalSentences(TwoLanguages, Measuring):
 
 
 @dataclass(frozen=True)
+class EvalFill(Measuring):
+    """Measure how well a model predicts masked words: bits per character, which models of any vocabulary share.
+
+    Example: swissxmod eval fill --model adapted --data.de dev-de.jsonl --data.rm dev-rm.jsonl --out fill-scores
+    """
+
+    model: str
+    """Folder of a model with its masked-language-modelling head, or a hub name."""
+    data: dict[str, str]
+    """Texts of each language; forms as in pretrain."""
+    text_column: str = "text"
+    """Name of the text in objects, tables and data sets."""
+    documents: int | None = 300
+    """How many to take of each language (a seeded sample)."""
+    share: float = 0.15
+    """Of the words of each text that are masked."""
+    dataset: str = "text"
+    """Name of the data in the results."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _seed(self)
+        _some(self, "data")
+        _at_least(self, documents=1)
+        if not 0 < self.share <= 1:
+            raise UserError(f"share: expected more than 0 and at most 1, found {self.share}")
+
+
+@dataclass(frozen=True)
 class EvalCompare:
     """Compare the systems that were measured on the same items, pair by pair: difference, 95% interval, p-values.
 

@@ -72,6 +72,7 @@ VERBS = {
     "eval stance": Verb(s.EvalStance, "eval.stance:evaluate_stance"),
     "eval alignment": Verb(s.EvalAlignment, "eval.alignment:evaluate_alignment"),
     "eval detector": Verb(s.EvalDetector, "detection.scores:evaluate_detector", file="scores.json"),
+    "eval fill": Verb(s.EvalFill, "eval.fill:evaluate_fill"),
     "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
     "eval compare": Verb(s.EvalCompare, "eval.comparing:compare_results"),
     "align sentences": Verb(s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv"),

@@ -24,6 +24,7 @@ _HUB_TASKS = {
     "stance": "text-classification",
     "word-alignment": "feature-extraction",
     "sentence-retrieval": "sentence-similarity",
+    "fill-mask": "fill-mask",
 }
 
 

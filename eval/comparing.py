@@ -16,10 +16,10 @@ from ..settings import EvalCompare
 from ..texts import as_list
 from ..xmod.languages import parse_tag
 from . import wording
-from .comparison import LOWER_IS_BETTER, Comparison, comparison_page
+from .comparison import Comparison, comparison_page
 from .counts import STATISTICS, Measured, read_measured
 from .intervals import holm, paired_difference
-from .records import Record
+from .records import LOWER_IS_BETTER, Record
 
 
 def compare_results(settings: EvalCompare, out: str | Path) -> dict[str, Any]:

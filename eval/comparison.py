@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from ..checked import checked
 from ..files import read_lines
 from . import wording
+from .records import LOWER_IS_BETTER
 from .tables import markdown_table
 
-LOWER_IS_BETTER = {"aer"}
 LEVEL = 0.05
 EXPLAINED = (
     "Each line is two systems on the same items. The interval of the difference is that of a paired bootstrap over "

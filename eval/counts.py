@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import UserError
 from ..files import RESULTS, read_lines, write_text
+from ..tasks.masked_words import bits_per_character
 from ..tasks.ner_scores import f1
 from ..tasks.sentence_alignment import accuracy
 from ..tasks.stance_scores import macro_f1
@@ -27,6 +28,7 @@ STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "macro_f1": macro_f1,
     "aer": alignment_error_rate,
     "accuracy": accuracy,
+    "bits_per_character": bits_per_character,
 }
 """Of each metric what makes it, from 0 to 1, of summed counts."""
 

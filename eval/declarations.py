@@ -15,7 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ..errors import UserError, nearest
 from ..files import read_yaml
-from ..settings import EvalAlignment, EvalNer, EvalSentences, EvalStance, FinetuneNer, FinetuneStance, Measuring
+from ..settings import (
+    EvalAlignment,
+    EvalFill,
+    EvalNer,
+    EvalSentences,
+    EvalStance,
+    FinetuneNer,
+    FinetuneStance,
+    Measuring,
+)
 from ..texts import HUB
 from ..xmod.languages import parse_tag
 
@@ -41,6 +50,7 @@ TASKS = {
     "stance": Task("macro_f1", "eval stance", EvalStance, "finetune stance", FinetuneStance),
     "word-alignment": Task("aer", "eval alignment", EvalAlignment, parts=("source", "target", "gold")),
     "sentence-retrieval": Task("accuracy", "eval sentences", EvalSentences, parts=("source", "target")),
+    "fill-mask": Task("bits_per_character", "eval fill", EvalFill),
 }
 _OURS = {"model", "train", "data", "dataset", "baseline_train", *(field.name for field in fields(Measuring))}
 """Settings that the harness gives."""
@@ -54,7 +64,7 @@ class DataSet(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     """What results call it; the name of its file."""
     title: Text
-    task: Literal["ner", "stance", "word-alignment", "sentence-retrieval"]
+    task: Literal["ner", "stance", "word-alignment", "sentence-retrieval", "fill-mask"]
     licence: Text
     citation: Text
     url: Text

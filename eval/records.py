@@ -24,6 +24,9 @@ from ..checked import checked
 from ..files import read_lines, write_text
 from ..xmod.languages import same_language
 
+LOWER_IS_BETTER = frozenset({"aer", "bits_per_character"})
+"""Metrics."""
+
 
 class Provenance(BaseModel):
     """Where a number comes from."""
@@ -64,7 +67,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: Literal["ner", "stance", "word-alignment", "sentence-retrieval"]
+    task: Literal["ner", "stance", "word-alignment", "sentence-retrieval", "fill-mask"]
     dataset: str
     split: str
     language: str
@@ -73,9 +76,9 @@ class Record(BaseModel):
     """The adapter that read the text, which may be another language's; of a pair both, None where each is its own."""
     system: str
     """What was measured, such as "adapted" or "trunk"."""
-    metric: Literal["f1", "macro_f1", "aer", "accuracy"]
+    metric: Literal["f1", "macro_f1", "aer", "accuracy", "bits_per_character"]
     """Entity F1 (strict, micro), mean F1 of labels, or accuracy of retrieval in percent, higher is better; alignment
-    error rate from 0 to 1, lower is better."""
+    error rate from 0 to 1 and bits per character, lower is better."""
     score: float
     low: float
     high: float
@@ -84,7 +87,7 @@ class Record(BaseModel):
     clusters: int = Field(ge=1)
     """Units of the bootstrap: documents where they are known, else sentences."""
     items: int = Field(ge=0)
-    """Gold entities or links, or translations to find."""
+    """Gold entities or links, translations to find, or words to predict."""
     windowed: int = Field(ge=0)
     """Sentences longer than the model's positions, read in overlapping windows."""
     dropped: int = Field(ge=0)

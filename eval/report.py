@@ -226,6 +226,7 @@ class Page:
     stance: Group | None
     alignment: list[Group]
     retrieval: Group | None
+    filled: Group | None
     mistaken: list[Mistaken]
     pictures: list[Picture]
     compared: dict[str, list[Comparison]]
@@ -250,6 +251,7 @@ class Page:
             ("pictures", "Word links", self.pictures),
             ("stance", "For or against", self.stance),
             ("translations", "Finding translations", self.retrieval),
+            ("filled", "Masked words", self.filled),
             ("compared", "Systems side by side", self.compared),
             ("published", "Beside published scores", self.published),
             ("training", "What the models were trained on", True),
@@ -278,6 +280,7 @@ def build_page(settings: Report, records: list[Record], *, repeated: int = 0) ->
     stance = [record for record in records if record.task == "stance"]
     aligned = [record for record in records if record.task == "word-alignment"]
     retrieval = [record for record in records if record.task == "sentence-retrieval"]
+    filled = [record for record in records if record.task == "fill-mask"]
     return Page(
         title=settings.title,
         notes=settings.notes,
@@ -292,6 +295,7 @@ def build_page(settings: Report, records: list[Record], *, repeated: int = 0) ->
             for i, group in enumerate(wording.by_text(aligned))
         ],
         retrieval=Group(_languages_together(retrieval)) if retrieval else None,
+        filled=Group(_languages_together(filled)) if filled else None,
         mistaken=_mistaken(ner, settings.examples),
         pictures=[Picture(name, _legible(list(read_linked(path)))) for name, path in settings.links.items()],
         compared=by_task([each for path in settings.comparisons for each in read_comparisons(path)]),

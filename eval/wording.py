@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
-from .records import Record
+from .records import LOWER_IS_BETTER, Record
 
 LANGUAGES = {
     "de": "German",
@@ -17,14 +17,21 @@ LANGUAGES = {
     "lld": "Ladin",
     "rm": "Romansh",
 }
-METRICS = {"f1": "F1", "macro_f1": "macro F1", "aer": "AER", "accuracy": "accuracy"}
+METRICS = {
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "aer": "AER",
+    "accuracy": "accuracy",
+    "bits_per_character": "bits per character",
+}
 TASKS = {
     "ner": "Named entities",
     "stance": "Stance",
     "word-alignment": "Word alignment",
     "sentence-retrieval": "Sentence retrieval",
+    "fill-mask": "Masked words",
 }
-_DECIMALS = {"f1": 1, "macro_f1": 1, "aer": 3, "accuracy": 1}
+_DECIMALS = {"f1": 1, "macro_f1": 1, "aer": 3, "accuracy": 1, "bits_per_character": 3}
 _BETWEEN = {">": " → ", "-": " – "}
 _DEV = {"dev", "devel", "development", "val", "valid", "validation"}
 # WikiNEuRal does not say "silver" in its name, but was annotated by machine (Tedeschi et al. 2021).
@@ -95,6 +102,7 @@ def summary(records: Sequence[Record]) -> list[str]:
     stances = [record for record in records if record.task == "stance"]
     aligned = [record for record in records if record.task == "word-alignment"]
     searched = [record for record in records if record.task == "sentence-retrieval" and ">" not in record.language]
+    filled = [record for record in records if record.task == "fill-mask" and not record.by_other_adapter]
     names = (
         [_best_taggers(tagged, len(taggers))]
         if len(taggers) > _MANY
@@ -106,6 +114,7 @@ def summary(records: Sequence[Record]) -> list[str]:
         *map(_stance_summary, by_text(stances)),
         *map(_alignment_summary, by_text(aligned)),
         *map(_retrieval_summary, by_text(searched)),
+        *map(_fill_summary, by_text(filled)),
     ]
 
 
@@ -190,7 +199,7 @@ def _by(record: Record) -> str:
 
 def ranking(records: Iterable[Record]) -> list[Record]:
     """Records of one metric, the best first."""
-    return sorted(records, key=lambda record: record.score if record.metric == "aer" else -record.score)
+    return sorted(records, key=lambda record: record.score if record.metric in LOWER_IS_BETTER else -record.score)
 
 
 def _span(records: Sequence[Record]) -> str:
@@ -219,6 +228,14 @@ def _retrieval_summary(records: Sequence[Record]) -> str:
     return (
         f"Finding the translation of a sentence among {records[0].sentences:,} pairs of {name}, the accuracy (in "
         f"percent, mean of both directions) is {_side_by_side(records)}"
+    )
+
+
+def _fill_summary(records: Sequence[Record]) -> str:
+    name = language_name(records[0].language)
+    return (
+        f"Predicting {records[0].items:,} masked words in {name}, a character costs (bits, lower is better) "
+        f"{_side_by_side(records)}"
     )
 
 
@@ -315,7 +332,9 @@ def _small_limit(records: Sequence[Record]) -> str:
 
 
 def _cluster_limit(records: Sequence[Record]) -> str:
-    data = [data_name(record) for record in records if record.clusters == record.sentences]
+    data = [
+        data_name(record) for record in records if record.clusters == record.sentences and record.task != "fill-mask"
+    ]
     if not data:
         return ""
     return (

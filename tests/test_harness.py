@@ -8,12 +8,13 @@ import torch
 import yaml
 from transformers import ModernBertConfig, XLMRobertaConfig, XLMRobertaForMaskedLM
 
-from swissxmod import EvalSuite, UserError, evaluate_suite, load_tokenizer, read_records
+from swissxmod import EvalSuite, UserError, XmodModel, evaluate_suite, load_model, load_tokenizer, read_records
 from swissxmod.cli import main
 from swissxmod.eval.comparison import read_comparisons
 from swissxmod.eval.declarations import bundled
 from swissxmod.harness import load_suite, plan_suite
 from swissxmod.verbs import VERBS, Verb
+from swissxmod.xmod.checkpoints import save_checkpoint
 
 SUITE = {
     "name": "tiny",
@@ -132,6 +133,19 @@ def test_a_killed_run_goes_on_where_it_stopped(
     calls.clear()
     evaluate_suite(settings, tmp_path / "out")
     assert calls == ["finetune ner", "eval ner", "eval sentences", "eval compare", "report"]
+
+
+def test_masked_words_are_measured_of_models_that_predict_them(model_folder: Path, plain: str, tmp_path: Path) -> None:
+    encoder = load_model(XmodModel, model_folder, add_pooling_layer=False)
+    save_checkpoint(tmp_path / "encoder", encoder, load_tokenizer(model_folder), [])
+    models = [f"a={model_folder}", f"b={plain}", f"c={tmp_path / 'encoder'}"]
+    settings = EvalSuite(suite="mini", model=models, only=["text"], adapter=["rm=de"])
+    outcome = evaluate_suite(settings, tmp_path / "out")
+    assert not outcome.failed and outcome.results
+    found = {(r.system, r.language, r.adapter) for r in read_records(outcome.results)}
+    languages = ["de_CH", "fr_CH", "it_CH", "rm_CH"]
+    assert found == {(s, x, x) for s in "ab" for x in languages} | {(s, "rm_CH", "de_CH") for s in "ab"}
+    assert "c has no head that predicts masked words" in (outcome.report or Path()).read_text()
 
 
 def test_one_failing_cell_is_reported_and_the_others_go_on(
