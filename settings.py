@@ -21,6 +21,7 @@ PATHS = frozenset(
         "adapter",
         "baseline_train",
         "compare",
+        "comparisons",
         "corpora",
         "data",
         "detector",
