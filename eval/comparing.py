@@ -16,7 +16,7 @@ from ..settings import EvalCompare
 from ..texts import as_list
 from ..xmod.languages import parse_tag
 from . import wording
-from .comparison import Comparison, comparison_page
+from .comparison import Comparison, by_task, comparison_page
 from .counts import STATISTICS, Measured, read_measured
 from .intervals import holm, paired_difference
 from .records import LOWER_IS_BETTER, Record
@@ -75,10 +75,9 @@ def compare(measured: Sequence[Measured], *, seed: int, resamples: int) -> list[
         groups.setdefault(where, {}).setdefault((record.system, adapter), []).append(each)
     pairs = [pair for systems in groups.values() for pair in combinations(systems.values(), 2)]
     found = [told for pair in pairs if (told := _compared(*pair, seed=seed, resamples=resamples)) is not None]
-    families = [[each for each in found if each.task == task] for task in dict.fromkeys(each.task for each in found)]
     return [
         each.model_copy(update={"p_holm": round(p, 5)})
-        for family in families
+        for family in by_task(found).values()
         for each, p in zip(family, holm([each.p for each in family]), strict=True)
     ]
 

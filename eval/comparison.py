@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -103,12 +103,12 @@ def by_task(found: Sequence[Comparison]) -> dict[str, list[Comparison]]:
 
 def comparison_page(found: Sequence[Comparison]) -> str:
     """The comparisons as Markdown: what the numbers are, and a table of each task."""
-    return "\n\n".join(["# Systems compared", EXPLAINED, *comparison_tables(found, "##")]) + "\n"
+    return "\n\n".join(["# Systems compared", EXPLAINED, *comparison_tables(by_task(found), "##")]) + "\n"
 
 
-def comparison_tables(found: Sequence[Comparison], level: str) -> Iterator[str]:
+def comparison_tables(found: Mapping[str, Sequence[Comparison]], level: str) -> Iterator[str]:
     """For each task a heading of Markdown, ``level`` before it, and a table."""
-    for task, of_task in by_task(found).items():
+    for task, of_task in found.items():
         yield f"{level} {wording.TASKS[task]}"
         yield "\n".join(markdown_table(HEADING, list(map(cells, of_task)), right=NUMBERS))
 

@@ -403,8 +403,8 @@ def as_markdown(page: Page) -> str:
         legend = f"{wording.METRICS[matrix.metric]} in percent with its 95% interval; an asterisk is zero-shot."
         parts += [[f"## Transfer: {wording.TASKS[matrix.task].lower()}", legend], ["\n".join(matrix_table(matrix))]]
     parts += [["## Scores"], ["\n".join(scores_table(page.records))]]
-    if found := [each for of_task in page.compared.values() for each in of_task]:
-        parts += [["## Systems side by side", EXPLAINED], list(comparison_tables(found, "###"))]
+    if page.compared:
+        parts += [["## Systems side by side", EXPLAINED], list(comparison_tables(page.compared, "###"))]
     parts += [["## What this does not show"], ["\n".join(f"- {limit}" for limit in page.limits)]]
     if page.command:
         parts.append(["## How to make it again", f"```sh\n{page.command}\n```"])
