@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,11 @@ TEXT, LANGUAGE = "text", "language"
 def as_list(one_or_several: Paths) -> list[str]:
     """One path (or name) or several, as a list."""
     return [one_or_several] if isinstance(one_or_several, str) else list(one_or_several)
+
+
+def sampled(items: list[ItemT], count: int | None, seed: int) -> list[ItemT]:
+    """A seeded sample of so many items; all of them without a count, or where there are no more."""
+    return items if count is None or count >= len(items) else random.Random(seed).sample(items, count)
 
 
 def read_documents(paths: Paths, column: str = TEXT) -> Iterator[str]:

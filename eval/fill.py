@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,7 +10,7 @@ from ..errors import UserError
 from ..files import new_folder, refuse_used_folder
 from ..settings import EvalFill
 from ..tasks.masked_words import bits_per_character, masked_bits
-from ..texts import read_documents
+from ..texts import read_documents, sampled
 from ..xmod.checkpoints import load_with_tokenizer, read_history
 from ..xmod.modeling import XmodForMaskedLM
 from .adapters import distinct_readers
@@ -43,7 +42,8 @@ def evaluate_fill(settings: EvalFill, out: str | Path) -> dict[str, Any]:
     measured = []
     for name, (language, adapter) in distinct_readers(settings.data, settings.read_as, model.languages).items():
         start = perf_counter()
-        texts = _texts(settings, settings.data[name])
+        documents = read_documents(settings.data[name], settings.text_column)
+        texts = sampled([text.split() for text in documents], settings.documents, settings.seed)
         told = masked_bits(model, tokenizer, texts, adapter, settings.share, settings.seed)
         counts = told.counts
         if not counts[:, 1].any():
@@ -80,11 +80,3 @@ def evaluate_fill(settings: EvalFill, out: str | Path) -> dict[str, Any]:
         }
         for each in measured
     }
-
-
-def _texts(settings: EvalFill, path: str) -> list[list[str]]:
-    """Words of a seeded sample of the documents."""
-    texts = [text.split() for text in read_documents(path, settings.text_column)]
-    if settings.documents is None or settings.documents >= len(texts):
-        return texts
-    return random.Random(settings.seed).sample(texts, settings.documents)

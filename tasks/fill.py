@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -21,6 +20,7 @@ from ..xmod.inference import run_pieces
 from ..xmod.modeling import XmodForMaskedLM
 from ..xmod.packing import PackedBatch
 
+ResultT = TypeVar("ResultT")
 TOGETHER = 64
 """Texts that are read at once."""
 
@@ -88,20 +88,51 @@ def fill(
     Raises:
         UserError: if the model has no adapter for a language.
     """
+    masks = [[place for place, piece in enumerate(row) if piece == tokenizer.mask_token_id] for row in rows]
 
-    def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
-        return model.base_model(input_ids, packed=packed).last_hidden_state
-
-    def guesses(number: int, found: Tensor) -> list[list[Guess]]:
-        places = torch.tensor(rows[number]) == tokenizer.mask_token_id
-        chances = model.lm_head(found[places].to(model.device)).softmax(dim=-1)
+    def guesses(_: int, logits: Tensor) -> list[list[Guess]]:
+        chances = logits.softmax(dim=-1)
         best = chances.topk(min(top, chances.shape[-1]))
         return [
             [_guess(tokenizer, *guess) for guess in zip(*mask, strict=True)]
             for mask in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 
-    return run_pieces(model, tokenizer, rows, languages, states, guesses, title="fill")
+    return at_places(model, tokenizer, rows, masks, languages, guesses, title="fill")
+
+
+def at_places(
+    model: XmodForMaskedLM,
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[Sequence[int]],
+    places: Sequence[list[int]],
+    languages: str | Sequence[str],
+    finish: Callable[[int, Tensor], ResultT],
+    *,
+    title: str,
+) -> list[ResultT]:
+    """What ``finish`` makes of the logits at some places of each text, so that no others are computed.
+
+    Args:
+        model: with its masked-language-modelling head; in evaluation mode afterwards.
+        tokenizer: of the model.
+        rows: ids of each text, special ones left out.
+        places: of each text.
+        languages: of all texts, or one for each.
+        finish: takes the number of a text and logits, shape (places, vocabulary), on the processor.
+        title: of the progress bar.
+
+    Raises:
+        UserError: if the model has no adapter for a language.
+    """
+
+    def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
+        return model.base_model(input_ids, packed=packed).last_hidden_state
+
+    def finished(number: int, found: Tensor) -> ResultT:
+        return finish(number, model.lm_head(found[places[number]].to(model.device)).float().cpu())
+
+    return run_pieces(model, tokenizer, rows, languages, states, finished, title=title)
 
 
 def _guess(tokenizer: PreTrainedTokenizerFast, piece: int, probability: float) -> Guess:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from ..errors import UserError
 from ..files import existing_folder, read_json, refuse_used_folder
 from ..settings import Bits, TaskTraining
+from ..texts import sampled
 from ..tokenizer.folders import is_hub_name
 from ..xmod.checkpoints import load_with_tokenizer, read_history, seed_folder
 from ..xmod.inference import pad_batch
@@ -92,11 +92,7 @@ def read_samples(
     paths: Mapping[str, str], read: Callable[[str, str], list[ItemT]], count: int | None, seed: int
 ) -> dict[str, list[ItemT]]:
     """A seeded sample of what each language's path has, by ``read`` of language and path; all of it without a count."""
-    found = {name: read(name, path) for name, path in paths.items()}
-    return {
-        name: items if count is None or count >= len(items) else random.Random(seed).sample(items, count)
-        for name, items in found.items()
-    }
+    return {name: sampled(read(name, path), count, seed) for name, path in paths.items()}
 
 
 def dev_of(

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from ..xmod.inference import count_dropped, count_windowed, cut_words, run_pieces
+from ..xmod.inference import count_dropped, count_windowed, cut_words
 from ..xmod.modeling import XmodForMaskedLM
-from ..xmod.packing import PackedBatch
+from .fill import at_places
 
 PART = 1000
 """Bits are counted in thousandths, so that counts are whole numbers."""
@@ -70,15 +70,11 @@ def masked_bits(
         for pieces, hidden in zip(cut, map(set, places), strict=True)
     ]
 
-    def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
-        return model.base_model(input_ids, packed=packed).last_hidden_state
-
-    def bits(number: int, found: Tensor) -> float:
+    def bits(number: int, logits: Tensor) -> float:
         wanted = torch.tensor([cut[number].ids[place] for place in places[number]], dtype=torch.long)
-        logits = model.lm_head(found[places[number]].to(model.device)).float().cpu()
         return float(torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")) / math.log(2)
 
-    costs = run_pieces(model, tokenizer, rows, language, states, bits, title="predict")
+    costs = at_places(model, tokenizer, rows, places, language, bits, title="predict")
     counts[:, 0] = np.round(PART * np.array(costs))
     ids = [pieces.ids for pieces in cut]
     return MaskedBits(counts, count_windowed(model, ids), count_dropped(cut, texts))
