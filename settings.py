@@ -695,7 +695,10 @@ class FinetuneAlignment(Beside):
     temperature: float = 0.05
     """What similarities are divided by."""
     self_training: float = 1.0
-    """Weight of the loss of words that are each other's best match."""
+    """Weight of the loss of words that are probably linked."""
+    guidance: float = 0.6
+    """How much a statistical aligner, which counts the words of the same sentence pairs, says which words are linked;
+    the vectors say the rest, from 0, the vectors alone, to 1."""
     sentences: float = 1.0
     """Weight of the loss of whole sentences, by the mean of the last layer."""
     precision: Precision = "auto"
@@ -709,7 +712,7 @@ class FinetuneAlignment(Beside):
         super().__post_init__()
         _seed(self)
         _some(self, "parallel")
-        _share(self, "warmup")
+        _share(self, "warmup", "guidance")
         _at_least(self, steps=1, batch_size=2, neighbours=1, longest=1, weight_decay=0)
         _at_least(self, self_training=0, sentences=0)
         if self.temperature <= 0:

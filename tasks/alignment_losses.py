@@ -1,10 +1,10 @@
 """What an aligner learns from: sentence pairs alone, no gold links.
 
 Three losses, added up: the words of a pair must match better than those of a source and the other targets of the batch
-(late interaction, Khattab and Zaharia 2020, "ColBERT", in both directions); words that are each other's best match must
-become more so (self-training of Dou and Neubig 2021, "awesome-align", on mutual best matches); and the mean vectors of
-a pair must be nearer than those of others (in-batch negatives, Henderson et al. 2017), so that sentences find each
-other.
+(late interaction, Khattab and Zaharia 2020, "ColBERT", in both directions); words that are probably linked must become
+more so (self-training of Dou and Neubig 2021, "awesome-align", on links that the vectors and a statistical aligner find
+probable together); and the mean vectors of a pair must be nearer than those of others (in-batch negatives, Henderson et
+al. 2017), so that sentences find each other.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 _NEVER = -1e4
 """A logit that no exponential can see, and no gradient makes infinite."""
+FLOOR, LIKELY = 0.1, 0.3
+"""Added to the counted probability of each link, so that it forbids none; and what both together must exceed."""
 
 
 def word_means(states: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,17 +74,34 @@ def in_batch(scores: Tensor, same: Tensor, temperature: float) -> Tensor:
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
-def mutual_matches(similarities: Tensor, source_mask: Tensor, target_mask: Tensor, temperature: float) -> Tensor:
-    """Negative log-probability of the words that are each other's best match, mean of both directions and of matches.
+def likely_links(similarities: Tensor, words: Tensor, counted: Tensor, guidance: float, temperature: float) -> Tensor:
+    """True for links that the vectors and a statistical aligner find probable together, shape as below.
 
     Args:
         similarities: of the words of each pair, shape (pairs, source words, target words).
-        source_mask: true for words, shape (pairs, source words).
-        target_mask: shape (pairs, target words).
+        words: true where there are two words, in the same shape.
+        counted: probability of each link by :mod:`statistical_alignment`, in the same shape.
+        guidance: how much that one counts, the exponent in a weighted geometric mean.
         temperature: that the similarities are divided by.
     """
-    words = source_mask[:, :, None] & target_mask[:, None, :]
+    own = _link_logits(similarities.detach(), words, temperature).exp()
+    return (own ** (1 - guidance) * (counted + FLOOR) ** guidance > LIKELY) & words
+
+
+def link_loss(similarities: Tensor, words: Tensor, links: Tensor, temperature: float) -> Tensor:
+    """Negative log-probability of the links, mean of both directions and of links; 0 without any.
+
+    Args:
+        similarities: of the words of each pair, shape (pairs, source words, target words).
+        words: true where there are two words, in the same shape.
+        links: true for those to learn, in the same shape.
+        temperature: that the similarities are divided by.
+    """
+    found = _link_logits(similarities, words, temperature)[links]
+    return -found.sum() / links.sum().clamp(min=1)
+
+
+def _link_logits(similarities: Tensor, words: Tensor, temperature: float) -> Tensor:
+    """Mean of the log-probabilities of each link among the words of either sentence."""
     logits = (similarities / temperature).masked_fill(~words, _NEVER)
-    with torch.no_grad():
-        best = (logits == logits.amax(dim=2, keepdim=True)) & (logits == logits.amax(dim=1, keepdim=True)) & words
-    return -((logits.log_softmax(dim=2) + logits.log_softmax(dim=1)) / 2)[best].mean()
+    return (logits.log_softmax(dim=2) + logits.log_softmax(dim=1)) / 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from ..xmod.training import TrainingPlan, dropout, train
 from ..xmod.tuning import peak_rate
 from . import alignment_losses as losses
 from .alignment_dev import measure, read_dev
+from .statistical_alignment import link_probabilities
 from .word_alignment import TUNED, Linking, load_encoder
 from .words import words_of
 
@@ -45,9 +47,12 @@ class Pair(NamedTuple):
 
     sides: tuple[Pieces, Pieces]
     languages: tuple[int, int]
+    counted: np.ndarray
+    """Probability of each link by counting, shape (source words, target words); missing ones are 0."""
 
 
 Run = list[Pair]
+Words = tuple[list[str], list[str]]
 """Neighbouring sentence pairs."""
 
 
@@ -117,18 +122,12 @@ def _read(
     counts: dict[str, int] = {}
     longest, longer = min(settings.longest, window_size(model)), 0
     for name, languages in names.items():
+        words, cut = _cut(read_pairs(settings.parallel[name]), tokenizer, f"cut {name}")
+        short = [all(0 < len(side.ids) <= longest for side in sides) for sides in cut]
+        longer += sum(any(len(side.ids) > longest for side in sides) for sides in cut)
+        counted = _count(list(compress(words, short)), settings, f"count {name}")
         numbers = model.language_id(languages[0]), model.language_id(languages[1])
-        pairs = list(read_pairs(settings.parallel[name]))
-        kept: Run = []
-        for start in tqdm(range(0, len(pairs), CHUNK), desc=f"cut {name}", disable=None, leave=False):
-            sides = [
-                cut_words(tokenizer, [words_of(pair[side]) for pair in pairs[start : start + CHUNK]]) for side in (0, 1)
-            ]
-            for source, target in zip(*sides, strict=True):
-                if max(len(source.ids), len(target.ids)) > longest:
-                    longer += 1
-                elif source.ids and target.ids:
-                    kept.append(Pair((source, target), numbers))
+        kept = [Pair(sides, numbers, table) for sides, table in zip(compress(cut, short), counted, strict=True)]
         counts["-".join(languages)] = len(kept)
         runs += [kept[i : i + settings.neighbours] for i in range(0, len(kept), settings.neighbours)]
     whole = [run for run in runs if len(run) == settings.neighbours]
@@ -138,6 +137,24 @@ def _read(
             f"found {sum(counts.values())}"
         )
     return whole, counts, longer
+
+
+def _cut(
+    lines: Iterable[Sequence[str]], tokenizer: PreTrainedTokenizerFast, title: str
+) -> tuple[list[Words], list[tuple[Pieces, Pieces]]]:
+    """The words of every sentence pair, and their pieces."""
+    words = [(words_of(source), words_of(target)) for source, target, *_ in lines]
+    cut: list[tuple[Pieces, Pieces]] = []
+    for start in tqdm(range(0, len(words), CHUNK), desc=title, disable=None, leave=False):
+        source, target = zip(*words[start : start + CHUNK], strict=True)
+        cut += zip(cut_words(tokenizer, source), cut_words(tokenizer, target), strict=True)
+    return words, cut
+
+
+def _count(words: list[Words], settings: FinetuneAlignment, title: str) -> Iterable[np.ndarray]:
+    if settings.self_training and settings.guidance:
+        return link_probabilities(words, title)
+    return repeat(np.zeros((0, 0), np.float16), len(words))
 
 
 class Runs(Dataset[Run]):
@@ -173,8 +190,18 @@ class Runs(Dataset[Run]):
             "attention_mask": mask,
             "lang_ids": torch.tensor([pair.languages[side] for side in (0, 1) for pair in pairs]),
             "words": words,
+            "counted": _pad_tables([pair.counted for pair in pairs], int(words.max()) + 1),
             "same": torch.from_numpy((equal[0] | equal[1]) & ~np.eye(len(pairs), dtype=bool)),
         }
+
+
+def _pad_tables(tables: Sequence[np.ndarray], words: int) -> Tensor:
+    """Shape (pairs, words, words); words without a piece at the end of a sentence are left out."""
+    padded = torch.zeros(len(tables), words, words)
+    for place, table in zip(padded, tables, strict=True):
+        known = torch.from_numpy(table[:words, :words])
+        place[: known.shape[0], : known.shape[1]] = known
+    return padded
 
 
 class AlignmentTrainer(Trainer):
@@ -213,17 +240,20 @@ class AlignmentTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """The sum of the losses."""
-        settings, words, same = self.settings, inputs.pop("words"), inputs.pop("same")
+        settings = self.settings
+        words, same, counted = (inputs.pop(name) for name in ("words", "same", "counted"))
         states = model(**inputs, output_hidden_states=True).hidden_states
         n = len(same)
         vectors, there = losses.word_means(states[settings.layer].float(), words)
         similar = losses.word_similarities(vectors[:n], vectors[n:])
         fits = losses.late_interaction(similar, there[:n], there[n:])
-        own = similar[range(n), range(n)]
+        own, pairs = similar[range(n), range(n)], there[:n, :, None] & there[n:, None]
+        temperature = 2 * settings.temperature  # of words in a sentence, which are fewer than sentences in a batch
+        links = losses.likely_links(own, pairs, counted, settings.guidance, temperature)
         mask = inputs["attention_mask"][..., None]
         means = F.normalize((states[-1].float() * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)
         return (
             losses.in_batch(fits, same, settings.temperature)
-            + settings.self_training * losses.mutual_matches(own, there[:n], there[n:], 2 * settings.temperature)
+            + settings.self_training * losses.link_loss(own, pairs, links, temperature)
             + settings.sentences * losses.in_batch(means[:n] @ means[n:].T, same, settings.temperature)
         )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from swissxmod.tasks.alignment_losses import (
     in_batch,
     late_interaction,
-    mutual_matches,
+    likely_links,
+    link_loss,
     word_means,
     word_similarities,
 )
@@ -47,7 +48,13 @@ def test_padding_changes_nothing(seed: int) -> None:
     few, many = word_similarities(source, target), word_similarities(*wide)
     torch.testing.assert_close(late_interaction(few, n, m), late_interaction(many, *wide_masks))
     own = [similar[range(2), range(2)] for similar in (few, many)]
-    torch.testing.assert_close(mutual_matches(own[0], n, m, 0.1), mutual_matches(own[1], *wide_masks, 0.1))
+    lost = []
+    for similar, (rows, columns) in zip(own, ((n, m), wide_masks), strict=True):
+        words = rows[:, :, None] & columns[:, None]
+        links = likely_links(similar, words, torch.full(similar.shape, 0.5), 0.5, 0.1)
+        assert not links[~words].any()
+        lost.append(link_loss(similar, words, links, 0.1))
+    torch.testing.assert_close(*lost)
 
 
 def test_the_own_translation_is_told_from_the_others() -> None:
@@ -63,10 +70,24 @@ def test_the_own_translation_is_told_from_the_others() -> None:
     assert in_batch(scores, same, 0.1).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_only_words_that_are_each_others_best_count() -> None:
-    # 0-0 is mutual; word 1 prefers 0, which does not want it.
-    similarities = torch.tensor([[[0.8, 0.1], [0.6, 0.2]]])
+@pytest.mark.parametrize(
+    ("guidance", "expected"),
+    [
+        (0.0, [[True, False], [False, True]]),  # the vectors alone: 0.93 and 0.30, 0.07 and 0.44
+        (0.4, [[True, False], [False, False]]),  # together: 0.96 and 0.19, 0.20 and 0.24
+        (1.0, [[True, False], [True, False]]),  # counting alone, with the floor: 1 and 0.1, 1 and 0.1
+    ],
+)
+def test_vectors_and_counts_choose_the_links_together(guidance: float, expected: list[list[bool]]) -> None:
+    similarities, words = torch.tensor([[[0.8, 0.6], [0.4, 0.5]]]), torch.ones(1, 2, 2, dtype=torch.bool)
+    counted = torch.tensor([[[0.9, 0.0], [0.9, 0.0]]])
+    assert likely_links(similarities, words, counted, guidance, 0.1)[0].tolist() == expected
+
+
+def test_links_are_lost_in_both_directions_by_hand() -> None:
+    similarities, words = torch.tensor([[[0.8, 0.1], [0.6, 0.2]]]), torch.ones(1, 2, 2, dtype=torch.bool)
     there, back = math.exp(8) / (math.exp(8) + math.exp(1)), math.exp(8) / (math.exp(8) + math.exp(6))
+    links = torch.tensor([[[True, False], [False, False]]])
     expected = -(math.log(there) + math.log(back)) / 2
-    both = mask(2, longest=2)
-    assert mutual_matches(similarities, both, both, 0.1).item() == pytest.approx(expected, rel=1e-5)
+    assert link_loss(similarities, words, links, 0.1).item() == pytest.approx(expected, rel=1e-5)
+    assert link_loss(similarities, words, torch.zeros_like(links), 0.1).item() == 0
