@@ -696,7 +696,7 @@ class FinetuneAlignment(Beside):
     """What similarities are divided by."""
     self_training: float = 1.0
     """Weight of the loss of words that are probably linked."""
-    guidance: float = 0.6
+    guidance: float = 0.5
     """How much a statistical aligner, which counts the words of the same sentence pairs, says which words are linked;
     the vectors say the rest, from 0, the vectors alone, to 1."""
     sentences: float = 1.0

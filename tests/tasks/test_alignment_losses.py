@@ -74,8 +74,8 @@ def test_the_own_translation_is_told_from_the_others() -> None:
     ("guidance", "expected"),
     [
         (0.0, [[True, False], [False, True]]),  # the vectors alone: 0.93 and 0.30, 0.07 and 0.44
-        (0.4, [[True, False], [False, False]]),  # together: 0.96 and 0.19, 0.20 and 0.24
-        (1.0, [[True, False], [True, False]]),  # counting alone, with the floor: 1 and 0.1, 1 and 0.1
+        (0.4, [[True, False], [True, False]]),  # together: 0.92 and 0.18, 0.40 and 0.27
+        (1.0, [[True, False], [True, False]]),  # counting alone: 0.9 and 0, 0.9 and 0
     ],
 )
 def test_vectors_and_counts_choose_the_links_together(guidance: float, expected: list[list[bool]]) -> None:

@@ -25,11 +25,11 @@ LINES = 300
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Three words and their translations in another order: pairs to learn from, and others, with links, to test on."""
+    """Three words, two of them swapped in the translation: pairs to learn from, and others, with links, to test on."""
     folder, generator = tmp_path_factory.mktemp("text"), random.Random(0)
     rows, lines = [], {"de": "", "rm": "", "align": ""}
     for number in range(LINES):
-        words, order = generator.sample(list(WORDS), 3), generator.sample(range(3), 3)
+        words, order = generator.sample(list(WORDS), 3), generator.choice([[0, 2, 1], [1, 0, 2]])
         source, target = " ".join(words), " ".join(WORDS[words[i]] for i in order)
         if number % 5:
             rows.append(f"{source}\t{target}\n")
