@@ -993,9 +993,17 @@ class WordLinking(TwoLanguages):
     threshold: float | None = None
     """How probable a link must be (softmax and agreement), or how similar its words (the others: without it, words that
     have no translation are linked as well as can be)."""
+    guidance: float = 0.0
+    """How much a statistical aligner, which counts the words of all sentence pairs, says beside the vectors (softmax,
+    agreement), from 0 to 1, such as 0.5; it is worth much where there are many pairs."""
+    counts: Paths = field(default_factory=list)
+    """Further sentence pairs to count, tab-separated, such as those that the model was tuned on."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        _share(self, "guidance")
+        if self.counts and not self.guidance:
+            raise UserError("counts: expected a guidance above 0, such as 0.5, to count these sentence pairs for")
         if self.threshold is not None and not 0 <= self.threshold < 1:
             raise UserError(f"threshold: expected 0 or more and less than 1, found {self.threshold}")
 

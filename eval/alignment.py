@@ -13,11 +13,13 @@ from ..tasks.word_alignment import (
     alignment_error_rate,
     chosen,
     count_links,
+    count_pairs,
     load_encoder,
     read_gold,
     read_parallel,
     word_vectors,
 )
+from ..texts import as_list
 from ..xmod.checkpoints import read_history
 from .adapters import readers
 from .counts import Measured, digest, single, write_measured
@@ -46,17 +48,18 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     linking = chosen(settings, model)
     pairs = read_parallel(settings.source, settings.target)
     gold = read_gold(settings.gold, pairs)
+    counted = count_pairs(pairs, settings)
     names, adapters = zip(*readers(settings.languages, settings.read_as, model.languages), strict=True)
     source, target = (
         word_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(adapters)
     )
     n_layers = model.config.num_hidden_layers
     layers: list[Layer] = ["mean", *range(n_layers + 1)]
-    counts = {each: count_links((source, target), gold, linking._replace(layer=each)) for each in layers}
+    counts = {each: count_links((source, target), gold, linking._replace(layer=each), counted) for each in layers}
     rates = {each: round(float(alignment_error_rate(rows.sum(axis=0))), 4) for each, rows in counts.items()}
     best = min(range(n_layers + 1), key=lambda each: rates[each])
     low, high = bootstrap_interval(counts[linking.layer], alignment_error_rate, seed=settings.seed)
-    files = [settings.source, settings.target, settings.gold]
+    files = [settings.source, settings.target, settings.gold, *as_list(settings.counts)]
     details: dict[str, float] = {f"layer {each}": rates[each] for each in range(n_layers + 1)}
     record = Record(
         task="word-alignment",

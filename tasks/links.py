@@ -8,6 +8,7 @@ The methods are those of the papers they come from: ``argmax``, ``itermax`` and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -25,7 +26,22 @@ TEMPERATURE = 0.1
 """Of agreement: what cosines are divided by."""
 
 
-def find_links(source: Tensor, target: Tensor, method: LinkMethod, threshold: float | None = None) -> Links:
+class Counted(NamedTuple):
+    """What counting says of a sentence pair."""
+
+    probabilities: np.ndarray
+    """Of each link, shape (n, m)."""
+    weight: float
+    """In the mean with that of the vectors, from 0 to 1."""
+
+
+def find_links(
+    source: Tensor,
+    target: Tensor,
+    method: LinkMethod,
+    threshold: float | None = None,
+    counted: Counted | None = None,
+) -> Links:
     """Links between the words of two sentences, counted from 0.
 
     Args:
@@ -37,17 +53,23 @@ def find_links(source: Tensor, target: Tensor, method: LinkMethod, threshold: fl
             whose two probabilities have a large geometric mean, so that one side may be less sure.
         threshold: what the probability of a link must exceed with "softmax" and "agreement", instead of their own; with
             the others, what its cosine must exceed (then words without a like have no link).
+        counted: what counting says, for "softmax" and "agreement": the threshold is then of the mean of both.
     """
     if not len(source) or not len(target):
         return set()
     compare = products if method == "softmax" else similarity
-    return choose_links(compare(source, target), method, threshold)
+    return choose_links(compare(source, target), method, threshold, counted)
 
 
-def choose_links(similarities: np.ndarray, method: LinkMethod, threshold: float | None = None) -> Links:
+def choose_links(
+    similarities: np.ndarray, method: LinkMethod, threshold: float | None = None, counted: Counted | None = None
+) -> Links:
     """:func:`find_links` of similarities, shape (n, m); neither is 0."""
     if method in PROBABILITIES:
-        return _above(PROBABILITIES[method](similarities), THRESHOLDS[method] if threshold is None else threshold)
+        probable = PROBABILITIES[method](similarities)
+        if counted is not None:
+            probable = (1 - counted.weight) * probable + counted.weight * counted.probabilities
+        return _above(probable, THRESHOLDS[method] if threshold is None else threshold)
     found = METHODS[method](similarities)
     return found if threshold is None else found & _above(similarities, threshold)
 

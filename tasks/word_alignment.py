@@ -7,8 +7,9 @@ by the alignment error rate (Och and Ney 2003).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +21,14 @@ from transformers import PreTrainedTokenizerFast
 from ..errors import UserError
 from ..files import new_file, read_lines
 from ..settings import AlignWords, Layer, LinkMethod, WordLinking
+from ..texts import read_pairs
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
 from .link_files import Linked, as_text
-from .links import Links, find_links
+from .links import PROBABILITIES, Counted, Links, find_links
+from .statistical_alignment import link_probabilities
 from .words import words_of
 
 CHUNK = 1000
@@ -68,18 +71,21 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
     linking = chosen(settings, model)
     lines = read_line_pairs(settings.source, settings.target)
     split = words_of if settings.raw else str.split
-    told = {"sentences": len(lines), "links": 0, "windowed": 0}
+    pairs = [(split(source), split(target)) for source, target in lines]
+    counted = count_pairs(pairs, settings)
+    told = {"sentences": len(pairs), "links": 0, "windowed": 0}
 
     def linked() -> Iterator[Linked]:
-        for start in range(0, len(lines), CHUNK):
-            texts = [[line[side] for line in lines[start : start + CHUNK]] for side in (0, 1)]
-            words = [[split(text) for text in side] for side in texts]
+        for start in range(0, len(pairs), CHUNK):
+            part = slice(start, start + CHUNK)
+            words = [[pair[side] for pair in pairs[part]] for side in (0, 1)]
             sides = [
                 word_vectors(model, tokenizer, side, language, linking.layer)
                 for side, language in zip(words, settings.languages, strict=True)
             ]
             told["windowed"] += sum(side.windowed for side in sides)
-            for source, target, found in zip(*words, all_links((sides[0], sides[1]), linking), strict=True):
+            links = all_links((sides[0], sides[1]), linking, counted[part])
+            for source, target, found in zip(*words, links, strict=True):
                 told["links"] += len(found)
                 yield Linked(source, target, found)
 
@@ -97,7 +103,7 @@ def chosen(settings: WordLinking, model: XmodModel) -> Linking:
     """As asked for, else as a tuned model's config says, else "mean" and "match".
 
     Raises:
-        UserError: for a layer that is not there.
+        UserError: for a layer that is not there, or a method without probabilities that counting shall guide.
     """
     own = Linking(**getattr(model.config, TUNED, {}))
     layer = own.layer if settings.layer is None else settings.layer
@@ -105,8 +111,23 @@ def chosen(settings: WordLinking, model: XmodModel) -> Linking:
     if layer != "mean" and not 0 <= layer <= layers:
         raise UserError(f"layer: expected 0 to {layers} or mean, found {layer}")
     method = settings.method or own.method
+    if settings.guidance and method not in PROBABILITIES:
+        raise UserError(f"guidance: expected a method with probabilities, softmax or agreement, found {method}")
     tuned = own.threshold if method == own.method else None
     return Linking(layer, method, tuned if settings.threshold is None else settings.threshold)
+
+
+def count_pairs(pairs: Sequence[tuple[list[str], list[str]]], settings: WordLinking) -> list[Counted | None]:
+    """What counting says of each sentence pair, from these and the further ones of the settings; None without guidance.
+
+    Raises:
+        UserError: for further pairs that cannot be read.
+    """
+    if not settings.guidance:
+        return [None] * len(pairs)
+    further = [(words_of(source), words_of(target)) for source, target in read_pairs(settings.counts)]
+    tables = link_probabilities([*pairs, *further], "count words")[: len(pairs)]
+    return [Counted(table, settings.guidance) for table in tables]
 
 
 def read_parallel(source: str | Path, target: str | Path) -> list[tuple[list[str], list[str]]]:
@@ -232,14 +253,19 @@ def alignment_error_rate(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 1 - (hit_sure + hit_possible) / np.where(total > 0, total, 1), 0.0)
 
 
-def all_links(sides: tuple[WordVectors, WordVectors], linking: Linking) -> Iterator[Links]:
+def all_links(
+    sides: tuple[WordVectors, WordVectors], linking: Linking, counted: Iterable[Counted | None] = repeat(None)
+) -> Iterator[Links]:
     """The links of each sentence pair, from vectors of the layer that is chosen or of every layer."""
     layer, method, threshold = linking
-    for pair in zip(sides[0].vectors, sides[1].vectors, strict=True):
+    for *pair, count in zip(sides[0].vectors, sides[1].vectors, counted, strict=False):
         source, target = (side if side.dim() == 2 else choose_layer(side, layer) for side in pair)
-        yield find_links(source, target, method, threshold)
+        yield find_links(source, target, method, threshold, count)
 
 
-def count_links(sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], linking: Linking) -> np.ndarray:
+def count_links(
+    sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], linking: Linking, counted: Iterable[Counted | None]
+) -> np.ndarray:
     """:func:`alignment_counts` of each sentence pair, shape (pairs, 4)."""
-    return np.array([alignment_counts(f, g) for f, g in zip(all_links(sides, linking), gold, strict=True)])
+    found = all_links(sides, linking, counted)
+    return np.array([alignment_counts(links, answer) for links, answer in zip(found, gold, strict=True)])

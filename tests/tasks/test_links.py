@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax as softmax_of
 
 from swissxmod.settings import LinkMethod
-from swissxmod.tasks.links import argmax, choose_links, find_links, itermax, match, similarity
+from swissxmod.tasks.links import Counted, argmax, choose_links, find_links, itermax, match, similarity
 
 
 def table(rows: int, columns: int, seed: int) -> np.ndarray:
@@ -108,6 +108,15 @@ def test_words_without_a_like_have_no_link_above_a_threshold(
     values = table(*size)
     every = choose_links(values, method)
     assert choose_links(values, method, threshold) == {link for link in every if values[link] > threshold}
+
+
+def test_counting_is_averaged_with_the_vectors() -> None:
+    # Probabilities by the vectors: 0.93 and 0.30, 0.07 and 0.44.
+    values, counts = np.array([[0.8, 0.6], [0.4, 0.5]]), np.array([[0.9, 0.0], [0.9, 0.0]])
+    found = {
+        weight: choose_links(values, "agreement", 0.38, Counted(counts, weight)) for weight in (0.0, 0.2, 0.4, 1.0)
+    }
+    assert found == {0.0: {(0, 0), (1, 1)}, 0.2: {(0, 0)}, 0.4: {(0, 0), (1, 0)}, 1.0: {(0, 0), (1, 0)}}
 
 
 def test_softmax_compares_products_and_the_others_cosines() -> None:

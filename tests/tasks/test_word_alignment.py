@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swissxmod import AlignWords, UserError, align_words
+from swissxmod import AlignWords, EvalAlignment, UserError, align_words, evaluate_alignment
 from swissxmod.settings import Layer
 from swissxmod.tasks.link_files import read_linked
 from swissxmod.tasks.word_alignment import (
@@ -170,6 +171,42 @@ def test_one_line_for_each_sentence_even_empty_and_long_ones(model_folder: Path,
     assert len(lines[0].split()) == 2
     assert len(lines[2].split()) == 60
     assert summary == {"sentences": 3, "links": 62, "windowed": 2}
+
+
+def test_counting_more_sentence_pairs_finds_what_vectors_do_not(model_folder: Path, tmp_path: Path) -> None:
+    words = {"Berg": "munt", "Tal": "val", "Fluss": "flum", "Haus": "chasa", "Tür": "porta", "Brot": "paun"}
+    generator = random.Random(0)
+    rows = []
+    for _ in range(100):
+        first, second, third = generator.sample(list(words), 3)
+        rows.append((f"{first} {second} {third}", f"{words[second]} {words[first]} {words[third]}"))
+    (tmp_path / "more.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    files = parallel(tmp_path, "Haus Berg Fluss\n\nTal Haus\n", "munt chasa flum\n\nchasa val\n")
+    gold = "0-1 1-0 2-2\n\n0-1 1-0\n"
+    common = {"model": str(model_folder), **files, "method": "agreement"}
+    align_words(AlignWords(**common), tmp_path / "vectors")
+    counting = {"guidance": 0.9, "counts": str(tmp_path / "more.tsv")}
+    align_words(AlignWords(**common, **counting), tmp_path / "both")
+    assert (tmp_path / "vectors").read_text() != gold == (tmp_path / "both").read_text()
+    (tmp_path / "gold").write_text(gold)
+    measuring = EvalAlignment(**common, **counting, gold=str(tmp_path / "gold"))
+    assert evaluate_alignment(measuring, tmp_path / "scores")["aer"] == 0
+
+
+def test_what_counting_cannot_guide_is_told(model_folder: Path, tmp_path: Path) -> None:
+    files = parallel(tmp_path, "Haus\n", "chasa\n")
+    common = {"model": str(model_folder), **files}
+    with pytest.raises(
+        UserError, match="guidance: expected a method with probabilities, softmax or agreement, found m"
+    ):
+        align_words(AlignWords(**common, guidance=0.5), tmp_path / "out")
+    with pytest.raises(UserError, match="counts: expected a guidance above 0"):
+        AlignWords(**common, counts="more.tsv")
+    with pytest.raises(UserError, match="guidance: expected a number between 0 and 1, found 2"):
+        AlignWords(**common, guidance=2)
+    with pytest.raises(UserError, match=r"missing\.tsv"):
+        align_words(AlignWords(**common, method="agreement", guidance=0.5, counts="missing.tsv"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_that_do_not_fit_are_named(model_folder: Path, tmp_path: Path) -> None:
