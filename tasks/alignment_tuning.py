@@ -100,6 +100,7 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
         "languages": sorted({language for pair in names.values() for language in pair}),
         "pairs": counts,
         "steps": settings.steps,
+        "guidance": settings.guidance,
         "linking": linking._asdict(),
         "dev": {"aer": last.aer, "retrieval": last.retrieval} if last else None,
         **learning.told,

@@ -69,6 +69,7 @@ def test_pairs_alone_teach_words_and_sentences_to_find_each_other(
     assert (own["layer"], own["method"], own["aer"]) == (1, "argmax", rates[1])
     history = json.loads((tmp_path / "tuned" / "swissxmod.json").read_text())["history"]
     assert history[-1]["step"] == "finetune alignment" and history[-1]["languages"] == ["de_CH", "rm_CH"]
+    assert history[-1]["guidance"] == 0.5
 
 
 def test_the_vectors_learn_what_was_counted(
