@@ -141,10 +141,10 @@ def _read(
 
 
 def _cut(
-    lines: Iterable[Sequence[str]], tokenizer: PreTrainedTokenizerFast, title: str
+    lines: Iterable[tuple[str, str]], tokenizer: PreTrainedTokenizerFast, title: str
 ) -> tuple[list[Words], list[tuple[Pieces, Pieces]]]:
     """The words of every sentence pair, and their pieces."""
-    words = [(words_of(source), words_of(target)) for source, target, *_ in lines]
+    words = [(words_of(source), words_of(target)) for source, target in lines]
     cut: list[tuple[Pieces, Pieces]] = []
     for start in tqdm(range(0, len(words), CHUNK), desc=title, disable=None, leave=False):
         source, target = zip(*words[start : start + CHUNK], strict=True)
@@ -153,6 +153,7 @@ def _cut(
 
 
 def _count(words: list[Words], settings: FinetuneAlignment, title: str) -> Iterable[np.ndarray]:
+    """Probability of the links of each pair by counting; empty tables where nothing is learned from them."""
     if settings.self_training and settings.guidance:
         return link_probabilities(words, title)
     return repeat(np.zeros((0, 0), np.float16), len(words))
@@ -249,7 +250,7 @@ class AlignmentTrainer(Trainer):
         similar = losses.word_similarities(vectors[:n], vectors[n:])
         fits = losses.late_interaction(similar, there[:n], there[n:])
         own, pairs = similar[range(n), range(n)], there[:n, :, None] & there[n:, None]
-        temperature = 2 * settings.temperature  # of words in a sentence, which are fewer than sentences in a batch
+        temperature = 2 * settings.temperature  # by default that by which links.agreement finds links
         links = losses.likely_links(own, pairs, counted, settings.guidance, temperature)
         mask = inputs["attention_mask"][..., None]
         means = F.normalize((states[-1].float() * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)

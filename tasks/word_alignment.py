@@ -20,12 +20,13 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from ..files import new_file, read_lines
-from ..settings import AlignWords, Layer, LinkMethod, WordLinking
+from ..settings import AlignWords, Layer, LinkMethod, Precision, WordLinking
 from ..texts import read_pairs
 from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
+from ..xmod.precision import reading_dtype
 from .link_files import Linked, as_text
 from .links import PROBABILITIES, Counted, Links, find_links
 from .statistical_alignment import link_probabilities
@@ -67,7 +68,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
     Raises:
         UserError: for files that cannot be read or differ in length, or a language without an adapter.
     """
-    model, tokenizer = load_encoder(settings.model)
+    model, tokenizer = load_encoder(settings.model, settings.precision)
     linking = chosen(settings, model)
     lines = read_line_pairs(settings.source, settings.target)
     split = words_of if settings.raw else str.split
@@ -94,9 +95,10 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
     return told
 
 
-def load_encoder(source: str) -> tuple[XmodModel, PreTrainedTokenizerFast]:
+def load_encoder(source: str, precision: Precision = "float32") -> tuple[XmodModel, PreTrainedTokenizerFast]:
     """The encoder of a model folder of any kind, and its tokenizer."""
-    return load_with_tokenizer(XmodModel, source, add_pooling_layer=False)
+    model, tokenizer = load_with_tokenizer(XmodModel, source, add_pooling_layer=False)
+    return model.to(reading_dtype(source, precision)), tokenizer
 
 
 def chosen(settings: WordLinking, model: XmodModel) -> Linking:

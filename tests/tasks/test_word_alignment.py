@@ -193,6 +193,15 @@ def test_counting_more_sentence_pairs_finds_what_vectors_do_not(model_folder: Pa
     assert evaluate_alignment(measuring, tmp_path / "scores")["aer"] == 0
 
 
+def test_half_the_precision_finds_the_same_links(model_folder: Path, tmp_path: Path) -> None:
+    files = parallel(tmp_path, "die Brücke in der Gemeinde\n", "la punt en la vischnanca\n")
+    for precision in ("float32", "bfloat16"):
+        align_words(AlignWords(model=str(model_folder), **files, layer=1, precision=precision), tmp_path / precision)
+    assert (tmp_path / "float32").read_text() == (tmp_path / "bfloat16").read_text()
+    held = load_encoder(str(model_folder), "bfloat16")[0].dtype, load_encoder(str(model_folder), "auto")[0].dtype
+    assert held == (torch.bfloat16, torch.float32)
+
+
 def test_what_counting_cannot_guide_is_told(model_folder: Path, tmp_path: Path) -> None:
     files = parallel(tmp_path, "Haus\n", "chasa\n")
     common = {"model": str(model_folder), **files}
