@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -9,14 +11,17 @@ import torch
 from transformers import AutoModel
 
 from swissxmod import (
+    EvalAlignment,
     ModelModularise,
     VocabTrain,
     XmodModel,
+    evaluate_alignment,
     load_model,
     load_tokenizer,
     modularise_model,
     train_vocabulary,
 )
+from swissxmod.settings import MINI_ALIGNER
 from swissxmod.texts import read_documents
 from swissxmod.tokenizer.measure import count_text, cut_words
 from swissxmod.tokenizer.pipeline import normalise
@@ -79,3 +84,16 @@ def test_a_modularised_checkpoint_has_the_states_of_the_original(
             for number in range(len(LANGUAGES)):
                 states = model(batch["input_ids"], mask, torch.full((len(mask),), number)).last_hidden_state[mask]
                 torch.testing.assert_close(states, expected, atol=1e-5, rtol=0)
+
+
+def test_counting_takes_a_tenth_off_the_errors_of_the_bundled_aligner(real_data: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    with gzip.open(real_data / "parallel" / "de-rm" / "train.tsv.gz", "rt", encoding="utf-8") as file:
+        pairs.write_text("".join(islice(file, 10_000)), encoding="utf-8")
+    dermit = real_data / "alignment" / "dermit"
+    files = {"source": str(dermit / "dev.de"), "target": str(dermit / "dev.rm"), "gold": str(dermit / "dev.align")}
+    vectors, both = (
+        evaluate_alignment(EvalAlignment(model=MINI_ALIGNER, **files, **counting), tmp_path / name)["aer"]
+        for name, counting in (("vectors", {}), ("both", {"guidance": 0.5, "counts": str(pairs)}))
+    )
+    assert vectors < 0.14 and both < 0.9 * vectors
