@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swissxmod.tasks.statistical_alignment import _forward_backward, _Side, link_probabilities
+from swissxmod.tasks.statistical_alignment import _diagonal, _forward_backward, _Side, link_probabilities
 
 WORDS = {f"wort{letter}": f"pled{letter}" for letter in "abcdefghijklmnop"}
 Pair = tuple[list[str], list[str]]
@@ -81,6 +81,14 @@ def test_links_get_surer_with_every_round(markov: bool) -> None:
         np.add.at(alone, words, 1 - links.sum(axis=2))
         side.learn(linked, alone, jumps)
     assert sure == sorted(sure) and sure[-1] > sure[0]
+
+
+def test_a_word_comes_rather_from_its_own_place_in_the_sentence() -> None:
+    near = _diagonal(3, 6)
+    np.testing.assert_allclose(near.sum(axis=1), 1, rtol=1e-6)
+    assert [set(row.argsort()[-2:].tolist()) for row in near] == [{0, 1}, {2, 3}, {4, 5}]
+    # A third of the sentence farther away: exp(-4 / 3) as probable.
+    assert near[0, 3] / near[0, 1] == pytest.approx(np.exp(-4 / 3), rel=1e-6)
 
 
 @given(st.integers(0, 1000))
