@@ -74,34 +74,35 @@ def in_batch(scores: Tensor, same: Tensor, temperature: float) -> Tensor:
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
-def likely_links(similarities: Tensor, words: Tensor, counted: Tensor, guidance: float, temperature: float) -> Tensor:
-    """True for links that the vectors and a statistical aligner find probable together, shape as below.
+def link_logits(similarities: Tensor, words: Tensor, temperature: float) -> Tensor:
+    """Mean of the log-probabilities of each link among the words of either sentence.
 
     Args:
         similarities: of the words of each pair, shape (pairs, source words, target words).
         words: true where there are two words, in the same shape.
-        counted: probability of each link by :mod:`statistical_alignment`, in the same shape.
-        guidance: how much that one counts, its weight in a mean.
         temperature: that the similarities are divided by.
     """
-    own = _link_logits(similarities.detach(), words, temperature).exp()
-    return ((1 - guidance) * own + guidance * counted > LIKELY) & words
+    logits = (similarities / temperature).masked_fill(~words, _NEVER)
+    return (logits.log_softmax(dim=2) + logits.log_softmax(dim=1)) / 2
 
 
-def link_loss(similarities: Tensor, words: Tensor, links: Tensor, temperature: float) -> Tensor:
+def likely_links(logits: Tensor, words: Tensor, counted: Tensor, guidance: float) -> Tensor:
+    """True for links that the vectors and a statistical aligner find probable together, in the shape of all of them.
+
+    Args:
+        logits: of :func:`link_logits`.
+        words: true where there are two words.
+        counted: probability of each link by :mod:`statistical_alignment`.
+        guidance: how much that one counts, its weight in a mean.
+    """
+    return ((1 - guidance) * logits.detach().exp() + guidance * counted > LIKELY) & words
+
+
+def link_loss(logits: Tensor, links: Tensor) -> Tensor:
     """Negative log-probability of the links, mean of both directions and of links; 0 without any.
 
     Args:
-        similarities: of the words of each pair, shape (pairs, source words, target words).
-        words: true where there are two words, in the same shape.
+        logits: of :func:`link_logits`.
         links: true for those to learn, in the same shape.
-        temperature: that the similarities are divided by.
     """
-    found = _link_logits(similarities, words, temperature)[links]
-    return -found.sum() / links.sum().clamp(min=1)
-
-
-def _link_logits(similarities: Tensor, words: Tensor, temperature: float) -> Tensor:
-    """Mean of the log-probabilities of each link among the words of either sentence."""
-    logits = (similarities / temperature).masked_fill(~words, _NEVER)
-    return (logits.log_softmax(dim=2) + logits.log_softmax(dim=1)) / 2
+    return -logits[links].sum() / links.sum().clamp(min=1)

@@ -52,8 +52,9 @@ class Pair(NamedTuple):
 
 
 Run = list[Pair]
-Words = tuple[list[str], list[str]]
 """Neighbouring sentence pairs."""
+Words = tuple[list[str], list[str]]
+"""Those of a sentence and of its translation."""
 
 
 def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str, Any]:
@@ -250,12 +251,13 @@ class AlignmentTrainer(Trainer):
         similar = losses.word_similarities(vectors[:n], vectors[n:])
         fits = losses.late_interaction(similar, there[:n], there[n:])
         own, pairs = similar[range(n), range(n)], there[:n, :, None] & there[n:, None]
-        temperature = 2 * settings.temperature  # by default that by which links.agreement finds links
-        links = losses.likely_links(own, pairs, counted, settings.guidance, temperature)
+        # By default the temperature by which links.agreement finds links.
+        logits = losses.link_logits(own, pairs, 2 * settings.temperature)
+        links = losses.likely_links(logits, pairs, counted, settings.guidance)
         mask = inputs["attention_mask"][..., None]
         means = F.normalize((states[-1].float() * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)
         return (
             losses.in_batch(fits, same, settings.temperature)
-            + settings.self_training * losses.link_loss(own, pairs, links, temperature)
+            + settings.self_training * losses.link_loss(logits, links)
             + settings.sentences * losses.in_batch(means[:n] @ means[n:].T, same, settings.temperature)
         )

@@ -96,8 +96,9 @@ class _Side:
         if not markov:
             given *= _diagonal(*cells.shape[1:])
             return given / (given.sum(axis=2, keepdims=True) + none), np.zeros_like(self.jumps)
-        came, jumps = _forward_backward(given + none, self.jumps)
-        return came * given / (given + none), jumps
+        either = given + none
+        came, jumps = _forward_backward(either, self.jumps)
+        return came * given / either, jumps
 
     def learn(self, linked: np.ndarray, alone: np.ndarray, jumps: np.ndarray) -> None:
         """Take over what is expected, with a Dirichlet distribution as prior (mean field, as in fast_align)."""

@@ -7,9 +7,8 @@ by the alignment error rate (Och and Ney 2003).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,9 +69,8 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
     """
     model, tokenizer = load_encoder(settings.model, settings.precision)
     linking = chosen(settings, model)
-    lines = read_line_pairs(settings.source, settings.target)
     split = words_of if settings.raw else str.split
-    pairs = [(split(source), split(target)) for source, target in lines]
+    pairs = [(split(source), split(target)) for source, target in read_line_pairs(settings.source, settings.target)]
     counted = count_pairs(pairs, settings)
     told = {"sentences": len(pairs), "links": 0, "windowed": 0}
 
@@ -256,17 +254,19 @@ def alignment_error_rate(counts: np.ndarray) -> np.ndarray:
 
 
 def all_links(
-    sides: tuple[WordVectors, WordVectors], linking: Linking, counted: Iterable[Counted | None] = repeat(None)
+    sides: tuple[WordVectors, WordVectors], linking: Linking, counted: Sequence[Counted | None] | None = None
 ) -> Iterator[Links]:
     """The links of each sentence pair, from vectors of the layer that is chosen or of every layer."""
     layer, method, threshold = linking
-    for *pair, count in zip(sides[0].vectors, sides[1].vectors, counted, strict=False):
+    if counted is None:
+        counted = [None] * len(sides[0].vectors)
+    for *pair, count in zip(sides[0].vectors, sides[1].vectors, counted, strict=True):
         source, target = (side if side.dim() == 2 else choose_layer(side, layer) for side in pair)
         yield find_links(source, target, method, threshold, count)
 
 
 def count_links(
-    sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], linking: Linking, counted: Iterable[Counted | None]
+    sides: tuple[WordVectors, WordVectors], gold: Sequence[Gold], linking: Linking, counted: Sequence[Counted | None]
 ) -> np.ndarray:
     """:func:`alignment_counts` of each sentence pair, shape (pairs, 4)."""
     found = all_links(sides, linking, counted)

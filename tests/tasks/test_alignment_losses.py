@@ -11,6 +11,7 @@ from swissxmod.tasks.alignment_losses import (
     in_batch,
     late_interaction,
     likely_links,
+    link_logits,
     link_loss,
     word_means,
     word_similarities,
@@ -51,9 +52,10 @@ def test_padding_changes_nothing(seed: int) -> None:
     lost = []
     for similar, (rows, columns) in zip(own, ((n, m), wide_masks), strict=True):
         words = rows[:, :, None] & columns[:, None]
-        links = likely_links(similar, words, torch.full(similar.shape, 0.5), 0.5, 0.1)
+        logits = link_logits(similar, words, 0.1)
+        links = likely_links(logits, words, torch.full(similar.shape, 0.5), 0.5)
         assert not links[~words].any()
-        lost.append(link_loss(similar, words, links, 0.1))
+        lost.append(link_loss(logits, links))
     torch.testing.assert_close(*lost)
 
 
@@ -81,7 +83,8 @@ def test_the_own_translation_is_told_from_the_others() -> None:
 def test_vectors_and_counts_choose_the_links_together(guidance: float, expected: list[list[bool]]) -> None:
     similarities, words = torch.tensor([[[0.8, 0.6], [0.4, 0.5]]]), torch.ones(1, 2, 2, dtype=torch.bool)
     counted = torch.tensor([[[0.9, 0.0], [0.9, 0.0]]])
-    assert likely_links(similarities, words, counted, guidance, 0.1)[0].tolist() == expected
+    logits = link_logits(similarities, words, 0.1)
+    assert likely_links(logits, words, counted, guidance)[0].tolist() == expected
 
 
 def test_links_are_lost_in_both_directions_by_hand() -> None:
@@ -89,5 +92,6 @@ def test_links_are_lost_in_both_directions_by_hand() -> None:
     there, back = math.exp(8) / (math.exp(8) + math.exp(1)), math.exp(8) / (math.exp(8) + math.exp(6))
     links = torch.tensor([[[True, False], [False, False]]])
     expected = -(math.log(there) + math.log(back)) / 2
-    assert link_loss(similarities, words, links, 0.1).item() == pytest.approx(expected, rel=1e-5)
-    assert link_loss(similarities, words, torch.zeros_like(links), 0.1).item() == 0
+    logits = link_logits(similarities, words, 0.1)
+    assert link_loss(logits, links).item() == pytest.approx(expected, rel=1e-5)
+    assert link_loss(logits, torch.zeros_like(links)).item() == 0
