@@ -23,6 +23,7 @@ PATHS = frozenset(
         "compare",
         "comparisons",
         "corpora",
+        "counts",
         "data",
         "detector",
         "dev",

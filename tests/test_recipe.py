@@ -94,6 +94,20 @@ def test_changed_data_reruns_and_moved_data_does_not(recipe: Path, calls: list[s
     assert calls == ["VocabTrain", "ModelInit", "AlignWords"]
 
 
+def test_sentence_pairs_that_are_counted_are_data_as_well(recipe: Path, calls: list[str]) -> None:
+    counts = recipe.parent / "pairs.tsv"
+    overrides = ["links.guidance=0.5", f"links.counts={counts}"]
+    with pytest.raises(UserError, match=r"stage links: counts: .*pairs\.tsv: no such file"):
+        run(recipe, *overrides)
+    assert not calls
+    counts.write_text("die Brücke\tla punt\n")
+    run(recipe, *overrides)
+    calls.clear()
+    counts.write_text("der Fluss\til flum\n")
+    run(recipe, *overrides)
+    assert calls == ["AlignWords"]
+
+
 def test_an_interrupted_stage_is_run_again_and_the_others_are_not(
     recipe: Path, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
