@@ -207,8 +207,10 @@ def _pair(text: str, option: str, example: str) -> tuple[str, str]:
 
 
 def _modular(label: str, model: str, languages: list[str], plan: Plan) -> System:
-    if (adapters := _adapters(model)) is not None:
-        return System(label, model, adapters, fills=_fills(model))
+    config = _folder_config(model)
+    if (adapters := _adapters(model, config)) is not None:
+        # Whether one of the hub has the head is known only when it is measured.
+        return System(label, model, adapters, fills=(config.get("architectures") or [FILLING]) == [FILLING])
     if not languages:
         raise UserError(f"{model}: a plain checkpoint; the suite must name the adapters it gets (languages: [...])")
     system = System(label, model, languages)
@@ -217,23 +219,20 @@ def _modular(label: str, model: str, languages: list[str], plan: Plan) -> System
     return System(label, made, languages)
 
 
-def _adapters(model: str) -> list[str] | None:
+def _folder_config(model: str) -> dict[str, Any]:
+    """That of a folder, read without torch, so that a run of which all cells are there takes seconds."""
+    config = read_json(Path(model) / "config.json") if Path(model).is_dir() else {}
+    return config if isinstance(config, dict) else {}
+
+
+def _adapters(model: str, config: Mapping[str, Any]) -> list[str] | None:
     """Those of a modular model; None of a plain one that can be made modular."""
-    # Of a folder without torch, so that a run of which all cells are there takes seconds.
-    if Path(model).is_dir():
-        config = read_json(Path(model) / "config.json")
-        if isinstance(config, dict) and config.get("model_type") == MODULAR:
-            return [str(language) for language in config.get("languages", [])]
+    if config.get("model_type") == MODULAR:
+        return [str(language) for language in config.get("languages", [])]
     from .xmod.modularise import known_config
 
     known = known_config(model)
     return list(known.languages) if known.model_type == MODULAR else None
-
-
-def _fills(model: str) -> bool:
-    """Whether a modular model has the head for masked words; one of the hub is asked only when it is measured."""
-    config = read_json(Path(model) / "config.json") if Path(model).is_dir() else {}
-    return (config.get("architectures") or [FILLING]) == [FILLING]
 
 
 def _random(like: System, source: str, seed: int, plan: Plan) -> System:

@@ -32,6 +32,8 @@ from swissxmod.xmod.languages import resolve_language
 SAMPLE = Path(__file__).parents[1] / "sample" / "alignment" / "de-rm"
 QUERIES = 3
 """Sentences that the reference searches for; the rest would take as long each."""
+OTHER_LINKS: dict[Precision, float] = {"float32": 1 / 1000, "bfloat16": 1 / 100}
+"""Share of the links that may differ from the reference's, by precision."""
 Pairs = list[tuple[str, str]]
 
 
@@ -98,27 +100,24 @@ def our_links(folder: str, pairs: Pairs, languages: tuple[str, str], precision: 
     return list(all_links((sides[0], sides[1]), linking))
 
 
-def words(
-    folder: str, pairs: Pairs, languages: tuple[str, str], rounds: int, precision: Precision = "float32"
-) -> dict[str, Any]:
-    """Links of all pairs, both ways; in bfloat16 one in a hundred may differ."""
-    runs = {
-        "loop": lambda: Reference(folder).links(pairs, languages),
-        "ours": lambda: our_links(folder, pairs, languages, precision),
-    }
-    reference, ours = runs["loop"](), runs["ours"]()
-    different = sum(a != b for a, b in zip(reference, ours, strict=True))
-    links = sum(len(a ^ b) for a, b in zip(reference, ours, strict=True))
-    if links > sum(map(len, ours)) / (1000 if precision == "float32" else 100):
-        raise SystemExit(f"other links in {different} of {len(pairs)} pairs")
-    seconds = median_seconds(runs, rounds, "cpu")
-    return {
-        "pairs": len(pairs),
-        "pairs with another link": different,
-        "links that only one has": links / sum(map(len, reference)),
-        "seconds": seconds,
-        "ratio": seconds["loop"] / seconds["ours"],
-    }
+def words(folder: str, pairs: Pairs, languages: tuple[str, str], rounds: int) -> dict[str, Any]:
+    """Links of all pairs, by the loop and by us in each precision."""
+    runs = {name: partial(our_links, folder, pairs, languages, name) for name in OTHER_LINKS}
+
+    def loop() -> list[Links]:
+        return Reference(folder).links(pairs, languages)
+
+    reference, told = loop(), {}
+    for name, run in runs.items():
+        ours = run()
+        different = sum(a != b for a, b in zip(reference, ours, strict=True))
+        links = sum(len(a ^ b) for a, b in zip(reference, ours, strict=True))
+        if links > sum(map(len, ours)) * OTHER_LINKS[name]:
+            raise SystemExit(f"{name}: other links in {different} of {len(pairs)} pairs")
+        told[name] = {"pairs with another link": different, "links that only one has": links / sum(map(len, reference))}
+    seconds = median_seconds({"loop": loop, **runs}, rounds, "cpu")
+    ratios = {name: seconds["loop"] / seconds[name] for name in runs}
+    return {"pairs": len(pairs), "other links": told, "seconds": seconds, "ratio": ratios}
 
 
 def sentences(folder: str, pairs: Pairs, languages: tuple[str, str], rounds: int) -> dict[str, Any]:
@@ -154,7 +153,6 @@ def main() -> None:
     record = {
         "machine": machine("cpu"),
         "words": words(given.model, pairs, languages, given.rounds),
-        "words in bfloat16": words(given.model, pairs, languages, given.rounds, "bfloat16"),
         "sentences": sentences(given.model, pairs, languages, given.rounds),
     }
     print(json.dumps(record, indent=2))
