@@ -542,6 +542,15 @@ class Quantised:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """In which precision vectors are computed."""
+
+    precision: Precision = "auto"
+    """"bfloat16" is about twice as fast where the processor has instructions for it, and changes an answer in a
+    thousand; "auto" takes it there for a compressed model, such as swissxmod-mini, and else float32."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Beside:
     """How much learns: the weights of a model, or a few megabytes beside it."""
 
@@ -831,7 +840,7 @@ class PredictFill(SpokenTextReading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed(SpokenTextReading):
+class Embed(SpokenTextReading, Encoding):
     """Write a vector for each text of a file: the mean over its pieces.
 
     Example: swissxmod embed --model aligner --text sentences.txt --language rm --format npy --out vectors.npy
@@ -1137,7 +1146,7 @@ class EvalSuite:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlignWords(WordLinking):
+class AlignWords(WordLinking, Encoding):
     """Align the words of parallel sentences, line by line.
 
     Example: swissxmod align words --model adapted --source a.de --target a.rm
@@ -1154,13 +1163,10 @@ class AlignWords(WordLinking):
     """Whether the lines are plain text: words are then found in it, and "jsonl" says which."""
     format: LinkFormat = "pharaoh"
     """"pharaoh" is a line such as "0-0 1-2" for each pair, "jsonl" has the words too, "html" is a page of pictures."""
-    precision: Precision = "auto"
-    """"bfloat16" is more than twice as fast where the processor has instructions for it, and changes a link in a
-    thousand; "auto" takes it there for a compressed model, such as swissxmod-mini, and else float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlignSentences(TwoLanguages):
+class AlignSentences(TwoLanguages, Encoding):
     """Find the translations of sentences among those of another text; lines of source, target and score, tab-separated.
 
     Example: swissxmod align sentences --model aligner --source a.de --target a.rm
@@ -1182,7 +1188,7 @@ class AlignSentences(TwoLanguages):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlignDocuments(TwoLanguages):
+class AlignDocuments(TwoLanguages, Encoding):
     """Align a text with its translation, sentence by sentence and in order; also one to two, two to one, and none.
 
     Example: swissxmod align documents --model aligner --source a.de --target a.rm

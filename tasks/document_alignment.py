@@ -70,7 +70,7 @@ def align_documents(settings: AlignDocuments, out: str | Path) -> dict[str, Any]
             f"{settings.source} has {len(texts[0])} sentences, {settings.target} {len(texts[1])}: too long to be "
             f"aligned at once (at most {CELLS:,} pairs of sentences); split both where you know them to be parallel"
         )
-    model, tokenizer = load_encoder(settings.model)
+    model, tokenizer = load_encoder(settings.model, settings.precision)
     vectors = [
         {
             size: encode(model, tokenizer, joined, language, special=True).numpy()

@@ -43,7 +43,7 @@ def embed(settings: Embed, out: str | Path) -> dict[str, Any]:
     """
     if settings.format == "npy" and str(out) == STANDARD:
         raise UserError("format: npy cannot go to standard output; name a file with --out")
-    model, tokenizer = load_encoder(settings.model)
+    model, tokenizer = load_encoder(settings.model, settings.precision)
     detected = Counter[str]()
     parts = _encoded(settings, model, tokenizer, detected)
     texts = (

@@ -232,7 +232,7 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
     Raises:
         UserError: for files that cannot be read, or a language without an adapter.
     """
-    model, tokenizer = load_encoder(settings.model)
+    model, tokenizer = load_encoder(settings.model, settings.precision)
     sides = [list(dict.fromkeys(read_side(path))) for path in (settings.source, settings.target)]
     search = find_translations(model, tokenizer, sides, settings.languages, settings.score)
     there, back, score = search.found

@@ -39,6 +39,14 @@ def test_vectors_are_those_of_encode(
     np.testing.assert_allclose(np.load(tmp_path / "w.npy"), expected(model_folder, layer=1), atol=1e-5)
 
 
+def test_half_the_precision_is_nearly_the_same(words: list[str], model_folder: Path, tmp_path: Path) -> None:
+    more = ["--language", "rm", "--format", "npy", "--precision", "bfloat16", "--out", str(tmp_path / "v.npy")]
+    assert main([*words, *more]) == 0
+    found, whole = np.load(tmp_path / "v.npy"), expected(model_folder, special=True)
+    assert found.dtype == np.float32
+    assert 1e-5 < np.abs(found - whole).max() < 0.05
+
+
 def test_objects_keep_what_they_had(
     words: list[str], model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,11 +7,12 @@ import pytest
 import torch
 import transformers
 
-from swissxmod import UserError
+from swissxmod import AlignSentences, UserError
 from swissxmod.cli import main
 from swissxmod.tasks import sentence_alignment
 from swissxmod.tasks.sentence_alignment import (
     accuracy,
+    align_sentences,
     are_right,
     bert_scores,
     find_translations,
@@ -146,6 +147,22 @@ def test_pairs_are_mined_from_the_command_line(model_folder: Path, tmp_path: Pat
     (tmp_path / "b").write_text("\n\n")
     assert main([*words[:-1], str(tmp_path / "other.tsv")]) == 2
     assert not (tmp_path / "other.tsv").exists()
+
+
+def test_half_the_precision_finds_the_same_pairs(model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("la vischnanca da Cuira\nina punt nova\nil chantun Grischun\n")
+    (tmp_path / "b").write_text("la punt nova\nil chantun\nla vischnanca da Glion\n")
+    sides = {"source": str(tmp_path / "a"), "target": str(tmp_path / "b"), "source_language": "rm"}
+    rows = []
+    for precision in ("float32", "bfloat16"):
+        settings = AlignSentences(
+            model=str(model_folder), **sides, score="bertscore", mutual=False, precision=precision
+        )
+        align_sentences(settings, tmp_path / precision)
+        rows.append(sorted(line.split("\t") for line in (tmp_path / precision).read_text().splitlines()))
+    assert [row[:2] for row in rows[0]] == [row[:2] for row in rows[1]]
+    scores = [np.array([float(row[2]) for row in side]) for side in rows]
+    assert 0 < np.abs(scores[0] - scores[1]).max() < 0.02
 
 
 @pytest.mark.parametrize(
