@@ -111,7 +111,10 @@ def load_tuned(model_class: type[ModelT], folder: Path, **kwargs: Any) -> ModelT
     config = read_config(folder)
     tuned_class = CLASSES[config.architectures[0]]
     if model_class not in (tuned_class, XmodModel):
-        raise UserError(f"{folder}: a {tuned_class.__name__}, which cannot be loaded as {model_class.__name__}")
+        raise UserError(
+            f"{folder}: a {tuned_class.__name__}, which cannot be loaded as {model_class.__name__}; to learn "
+            f"something else from it, merge it first: swissxmod model merge --model {folder} --out DIR"
+        )
     facts = base_of(folder)
     base = _find_base(folder, facts)
     # The config says the labels, and no model that is tuned has a pooler.

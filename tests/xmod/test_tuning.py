@@ -34,6 +34,7 @@ from swissxmod import (
     predict_ner,
 )
 from swissxmod.files import read_json, write_json
+from swissxmod.tasks.finetuning import load_head
 from swissxmod.xmod.adapters import language_of, part_of
 from swissxmod.xmod.checkpoints import model_hash
 from swissxmod.xmod.packing import pack_rows
@@ -161,12 +162,15 @@ def test_the_folder_holds_what_was_learned_and_no_more(tuned: dict[str, Path]) -
     assert (history[-1]["learned"], history[-1]["frozen"]) == (["trunk", "head"], ["embeddings", "adapters"])
 
 
-def test_the_encoder_alone_can_be_taken(tuned: dict[str, Path]) -> None:
+def test_the_encoder_alone_can_be_taken(tuned: dict[str, Path], tmp_path: Path) -> None:
     encoder, _ = load_with_tokenizer(XmodModel, tuned["lora"], add_pooling_layer=False)
     whole = load(tuned["lora"])
     assert all(torch.equal(a, b) for a, b in zip(encoder.parameters(), whole.roberta.parameters(), strict=True))
-    with pytest.raises(UserError, match="cannot be loaded as XmodForSequenceClassification"):
+    with pytest.raises(UserError, match=r"cannot be loaded as XmodForSequenceClassification; .* swissxmod model merge"):
         load_model(swiss_class("XmodForSequenceClassification"), tuned["lora"])
+    merge_model(ModelMerge(model=str(tuned["lora"])), tmp_path / "merged")
+    other, _ = load_head(swiss_class("XmodForSequenceClassification"), str(tmp_path / "merged"), ["AGAINST", "FAVOR"])
+    assert all(torch.equal(a, b) for a, b in zip(other.roberta.parameters(), whole.roberta.parameters(), strict=True))
 
 
 def swiss_class(name: str) -> type:
