@@ -22,6 +22,7 @@ from ..tasks.ner_data import read_tagged
 from ..tasks.ner_scores import entity_counts, f1, precision, recall
 from ..tasks.sentences import TaggedSentence
 from ..tasks.tagging import Tagging, model_types, tag_sentences
+from ..texts import sampled
 from ..xmod.checkpoints import load_with_tokenizer, of_each_seed
 from ..xmod.languages import by_adapter, resolve_language
 from ..xmod.modeling import XmodForTokenClassification
@@ -87,6 +88,7 @@ def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[E
             raise UserError(
                 f"{path}: entity types {', '.join(sorted(strange))} are not the model's ({', '.join(known)})"
             )
+        sentences = _drawn(sentences, settings.documents, settings.seed)
         own: _Counts | None = None
         for adapter in (first, *others.get(language, [])):
             start = perf_counter()
@@ -111,6 +113,12 @@ def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[E
             measured = Measured(record, counts.strict.sum(axis=1), counts.documents, counts.items)
             yield measured, [] if own else _wrong_sentences(record, sentences, counted, scored)
             own = own or counts
+
+
+def _drawn(sentences: list[TaggedSentence], count: int | None, seed: int) -> list[TaggedSentence]:
+    """Those of so many documents, in the order of the file."""
+    kept = set(sampled(list(dict.fromkeys(sentence.document for sentence in sentences)), count, seed))
+    return [sentence for sentence in sentences if sentence.document in kept]
 
 
 def _wrong_sentences(

@@ -95,13 +95,16 @@ class EvalNer(TagReading, Measuring, Quantised):
     """Types of which names in lower case count neither as found nor as missed; guidelines differ on "svizzer"."""
     dataset: str = "ner"
     """Name of the data in the results."""
+    documents: int | None = None
+    """Most documents of each language to measure, drawn with the seed (sentences, where the data has no documents); all
+    by default."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         super().__post_init__()
         check_seed(self)
         check_given(self, "data")
-        check_minima(self, context=1)
+        check_minima(self, context=1, documents=1)
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ def test_needs_an_out(recipe: Path) -> None:
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_bundled_recipes_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"data": "data", "words": "words", "trunk": "owner/trunk", "adapted": "owner/adapted"}
-    values |= {"mini": "mini", "out": "out"}
+    values |= {"aligner": "owner/aligner", "mini": "mini", "out": "out"}
     recipe = load_recipe(
         path, [f"{key}={value}" for key, value in values.items() if f"\n{key}: null" in path.read_text()]
     )

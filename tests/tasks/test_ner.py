@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,21 @@ def test_names_in_lower_case_can_be_left_out(tagger: Path, tmp_path: Path) -> No
         (record,) = read_records(tmp_path / f"scores{items}" / "results.jsonl")
         assert record.items == items
     assert record.score == record.details["precision"] == 100
+
+
+def test_a_draw_of_whole_documents_is_measured(tagger: Path, tmp_path: Path) -> None:
+    data = {"de": conll(tmp_path / "test.conll")}
+    drawn = set()
+    for number, seed in enumerate((1, 1, 2)):
+        out = tmp_path / str(number)
+        evaluate_ner(EvalNer(model=str(tagger), data=data, documents=5, seed=seed), out)
+        (record,) = read_records(out / "results.jsonl")
+        assert (record.sentences, record.clusters) == (10, 5)
+        drawn.add(tuple(json.loads((out / "counts.jsonl").read_text())["clusters"]))
+    assert len(drawn) == 2  # the same documents with the same seed
+    evaluate_ner(EvalNer(model=str(tagger), data=data, documents=500), tmp_path / "all")
+    (record,) = read_records(tmp_path / "all" / "results.jsonl")
+    assert record.sentences == 24
 
 
 def test_only_trunk_and_head_learn(tagger: Path, model_folder: Path) -> None:
