@@ -16,6 +16,7 @@ from ..settings import EvalStance
 from ..tasks.stance import STEP, Comment, detect_stance, label_numbers, read_comments, tell_settings
 from ..tasks.stance_scores import confusion, label_f1, macro_f1
 from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed
+from ..xmod.languages import may_mean
 from ..xmod.modeling import XmodForSequenceClassification
 from .adapters import distinct_readers
 from .baselines import Baseline, majority, tfidf
@@ -51,8 +52,10 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
         for language, path in settings.data.items()
     }
     measured = [each for model in models for each in _measured(model, tests, settings)]
-    reading = distinct_readers(tests, settings.read_as, XmodConfig.from_pretrained(models[0]).languages)
-    languages = {name: language for name, (language, _) in reading.items()}
+    adapters = XmodConfig.from_pretrained(models[0]).languages
+    # The model may lack a language that only the baselines learn from: it keeps its name then.
+    languages = {name: next((key for key in adapters if may_mean(name, key)), name) for name in train}
+    languages |= {name: language for name, (language, _) in distinct_readers(tests, settings.read_as, adapters).items()}
     measured += list(_baselines(train, tests, languages, settings)) if settings.baselines else []
     with new_folder(out) as folder:
         write_measured(folder, measured)
@@ -96,7 +99,7 @@ def _baselines(
         return
     baselines: Mapping[str, Baseline] = {"majority": majority(learned), "TF-IDF": tfidf(learned)}
     labels = sorted({str(item.label) for item in learned})
-    history: History = [{"step": STEP, "languages": list(train)}]
+    history: History = [{"step": STEP, "languages": [languages[name] for name in train]}]
     files = hash_of_data(settings.baseline_train.values())
     for language, items in tests.items():
         if strange := {str(item.label) for item in items} - set(labels):

@@ -50,7 +50,8 @@ def stance(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_learns_and_transfers_by_swapping_the_adapter(stance: Path, tmp_path: Path) -> None:
     data = comments(tmp_path / "test.jsonl")
-    settings = EvalStance(model=str(stance), data={"de": data, "rm": data}, system="tiny", baseline_train={"de": data})
+    learned = {"de": data, "en": data}
+    settings = EvalStance(model=str(stance), data={"de": data, "rm": data}, system="tiny", baseline_train=learned)
     told = evaluate_stance(settings, tmp_path / "scores")
     assert told["de_CH"]["tiny"]["macro_f1"] > 90
     records = {(r.language, r.system): r for r in read_records(tmp_path / "scores" / "results.jsonl")}
@@ -61,6 +62,8 @@ def test_learns_and_transfers_by_swapping_the_adapter(stance: Path, tmp_path: Pa
     # Half of each label: of a constant answer one has F1 2/3, the other 0.
     assert records["de_CH", "majority"].score == pytest.approx(100 / 3, abs=0.01)
     assert records["de_CH", "TF-IDF"].score == 100
+    # By the names that the model's own scores have, so that a report shows them together.
+    assert records["rm_CH", "TF-IDF"].provenance.finetuned_on == ["de_CH", "en"]
 
 
 def test_the_settings_of_a_test_set_are_kept_apart(stance: Path, tmp_path: Path) -> None:
