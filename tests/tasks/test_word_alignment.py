@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from swissxmod import AlignWords, EvalAlignment, UserError, align_words, evaluate_alignment
 from swissxmod.settings import Layer
+from swissxmod.tasks import word_alignment
 from swissxmod.tasks.link_files import read_linked
 from swissxmod.tasks.word_alignment import (
     Gold,
@@ -193,11 +196,15 @@ def test_counting_more_sentence_pairs_finds_what_vectors_do_not(model_folder: Pa
     assert evaluate_alignment(measuring, tmp_path / "scores")["aer"] == 0
 
 
-def test_half_the_precision_finds_the_same_links(model_folder: Path, tmp_path: Path) -> None:
+def test_half_the_precision_finds_the_same_links(
+    model_folder: Path, tmp_path: Path, dtypes_of: Callable[[ModuleType], list[torch.dtype]]
+) -> None:
+    read = dtypes_of(word_alignment)
     files = parallel(tmp_path, "die Brücke in der Gemeinde\n", "la punt en la vischnanca\n")
     for precision in ("float32", "bfloat16"):
         align_words(AlignWords(model=str(model_folder), **files, layer=1, precision=precision), tmp_path / precision)
     assert (tmp_path / "float32").read_text() == (tmp_path / "bfloat16").read_text()
+    assert read == [torch.float32, torch.bfloat16]
     held = load_encoder(str(model_folder), "bfloat16")[0].dtype, load_encoder(str(model_folder), "auto")[0].dtype
     assert held == (torch.bfloat16, torch.float32)
 
