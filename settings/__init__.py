@@ -3,7 +3,7 @@
 Nothing heavy is imported here, so that ``swissxmod --help`` answers at once. Corpora are one path or a list.
 """
 
-from .aligning import LARGEST_BEAD, AlignDocuments, AlignSentences, AlignWords, DocumentFormat, LinkFormat, WordLinking
+from .aligning import AlignDocuments, AlignSentences, AlignWords, LinkFormat, WordLinking
 from .finetuning import Beside, DetectorTrain, FinetuneAlignment, FinetuneNer, FinetuneStance, Peft, TaskTraining
 from .measuring import (
     EvalAlignment,
@@ -29,8 +29,8 @@ from .models import (
     ModelMerge,
     ModelModularise,
 )
-from .pages import LAST_PORT, App, Report, ReportFormat
-from .predicting import Embed, NerFormat, PredictFill, PredictLanguage, PredictNer, PredictStance, VectorFormat
+from .pages import App, Report
+from .predicting import Embed, NerFormat, PredictFill, PredictLanguage, PredictNer, PredictStance
 from .pretraining import Monitor, Packing, Pretrain
 from .shared import (
     MINI,
@@ -39,23 +39,16 @@ from .shared import (
     MINI_NER,
     PATHS,
     Bits,
-    Encoding,
     Layer,
     LinkMethod,
     Precision,
-    Quantised,
     SentenceScore,
-    SpokenTextReading,
     TagReading,
     TagScheme,
-    TextReading,
-    TwoLanguages,
 )
 from .vocabulary import Normalisation, Rule, VocabImport, VocabReport, VocabTrain, VocabTransplant
 
 __all__ = [
-    "LARGEST_BEAD",
-    "LAST_PORT",
     "MINI",
     "MINI_ALIGNER",
     "MINI_BASE",
@@ -73,9 +66,7 @@ __all__ = [
     "Beside",
     "Bits",
     "DetectorTrain",
-    "DocumentFormat",
     "Embed",
-    "Encoding",
     "EvalAlignment",
     "EvalCompare",
     "EvalDetector",
@@ -108,18 +99,12 @@ __all__ = [
     "PredictNer",
     "PredictStance",
     "Pretrain",
-    "Quantised",
     "Report",
-    "ReportFormat",
     "Rule",
     "SentenceScore",
-    "SpokenTextReading",
     "TagReading",
     "TagScheme",
     "TaskTraining",
-    "TextReading",
-    "TwoLanguages",
-    "VectorFormat",
     "VocabImport",
     "VocabReport",
     "VocabTrain",
