@@ -34,6 +34,7 @@ class WordLinking(TwoLanguages):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         check_shares(self, "guidance")
         if self.counts and not self.guidance:
             raise UserError("counts: expected a guidance above 0, such as 0.5, to count these sentence pairs for")
@@ -107,6 +108,7 @@ class AlignDocuments(TwoLanguages, Encoding):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         check_minima(self, largest=2, skip=0)
         if self.largest > LARGEST_BEAD:
             raise UserError(f"largest: expected at most {LARGEST_BEAD}, found {self.largest}")

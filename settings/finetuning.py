@@ -7,13 +7,23 @@ from typing import ClassVar, Literal
 
 from ..errors import UserError
 from ..texts import Paths
-from .shared import LinkMethod, Precision, Quantised, TagReading, check_given, check_minima, check_seed, check_shares
+from .shared import (
+    Checked,
+    LinkMethod,
+    Precision,
+    Quantised,
+    TagReading,
+    check_given,
+    check_minima,
+    check_seed,
+    check_shares,
+)
 
 Peft = Literal["lora", "dora", "ia3", "prefix", "prompt"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beside:
+class Beside(Checked):
     """How much learns: the weights of a model, or a few megabytes beside it."""
 
     peft: Peft | None = None
@@ -33,6 +43,7 @@ class Beside:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         check_minima(self, rank=1, alpha=1, virtual_tokens=1, learning_rate=0)
 
 
@@ -78,7 +89,6 @@ class TaskTraining(Quantised, Beside):
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         super().__post_init__()
-        Beside.__post_init__(self)
         check_seed(self)
         check_given(self, "train")
         check_shares(self, "warmup", "dropout")
@@ -106,11 +116,6 @@ class FinetuneNer(TaskTraining, TagReading):
     train: dict[str, str]
     """Data of each training language: CoNLL (token, tab, tag), JSONL ("tokens" and "ner_tags"), HIPE's format, or
     hub:OWNER/NAME:CONFIG:SPLIT."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        super().__post_init__()
-        check_minima(self, context=1)
 
 
 @dataclass(frozen=True, kw_only=True)

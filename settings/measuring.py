@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from ..errors import UserError
 from ..texts import Paths
 from .aligning import WordLinking
-from .shared import Quantised, SentenceScore, TagReading, TwoLanguages, check_given, check_minima, check_seed
+from .shared import (
+    Checked,
+    Quantised,
+    SentenceScore,
+    TagReading,
+    TwoLanguages,
+    check_given,
+    check_minima,
+    check_seed,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class EvalDetector:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measuring:
+class Measuring(Checked):
     """What a measurement is called, and what reads the text."""
 
     read_as: dict[str, str] = field(default_factory=dict)
@@ -46,6 +55,11 @@ class Measuring:
     """Which version of the data it is, for the results."""
     seed: int = 1
     """Seed of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        super().__post_init__()
+        check_seed(self)
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,6 @@ class EvalStance(Measuring, Quantised):
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         super().__post_init__()
-        check_seed(self)
         check_given(self, "data")
 
 
@@ -102,9 +115,8 @@ class EvalNer(TagReading, Measuring, Quantised):
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         super().__post_init__()
-        check_seed(self)
         check_given(self, "data")
-        check_minima(self, context=1, documents=1)
+        check_minima(self, documents=1)
 
 
 @dataclass(frozen=True)
@@ -126,11 +138,6 @@ class EvalAlignment(WordLinking, Measuring):
     dataset: str = "alignment"
     """Name of the data in the results."""
 
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        super().__post_init__()
-        check_seed(self)
-
 
 @dataclass(frozen=True)
 class EvalSentences(TwoLanguages, Measuring):
@@ -150,10 +157,6 @@ class EvalSentences(TwoLanguages, Measuring):
     """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
     dataset: str = "sentences"
     """Name of the data in the results."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        check_seed(self)
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,8 @@ class EvalFill(Measuring):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        check_seed(self)
-        check_given(self, "data")
+        super().__post_init__()
+        check_given(self, "data", "text_column")
         check_minima(self, documents=1)
         if not 0 < self.share <= 1:
             raise UserError(f"share: expected more than 0 and at most 1, found {self.share}")

@@ -95,7 +95,6 @@ class PredictNer(SpokenTextReading, Quantised):
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         super().__post_init__()
-        Quantised.__post_init__(self)
         if self.bits and self.precision != "auto":
             raise UserError(f"precision: nothing to choose beside load_in_{self.bits}bit; leave one of them out")
 

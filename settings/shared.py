@@ -76,8 +76,15 @@ def check_given(settings: object, *names: str) -> None:
             raise UserError(f"{name}: expected at least one, found none")
 
 
+class Checked:
+    """Where the checks of settings end: each class refuses its own values and calls on."""
+
+    def __post_init__(self) -> None:
+        """Nothing is left to check."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Quantised:
+class Quantised(Checked):
     """How many bits the matrices of the trunk take in memory."""
 
     load_in_4bit: bool = False
@@ -88,6 +95,7 @@ class Quantised:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         if self.load_in_4bit and self.load_in_8bit:
             raise UserError("load_in_4bit and load_in_8bit: give one of the two")
 
@@ -98,7 +106,7 @@ class Quantised:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextReading:
+class TextReading(Checked):
     """Which texts are read."""
 
     text: str = "-"
@@ -108,6 +116,7 @@ class TextReading:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         check_given(self, "text", "text_column")
 
 
@@ -120,7 +129,7 @@ class SpokenTextReading(TextReading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagReading:
+class TagReading(Checked):
     """How the entity tags of data are read."""
 
     types: dict[str, str] = field(default_factory=dict)
@@ -136,9 +145,14 @@ class TagReading:
     context: int | None = None
     """Words up to which neighbouring sentences of a document are read together; by default each is read alone."""
 
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        super().__post_init__()
+        check_minima(self, context=1)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Encoding:
+class Encoding(Checked):
     """In which precision vectors are computed."""
 
     precision: Precision = "auto"
@@ -147,7 +161,7 @@ class Encoding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoLanguages:
+class TwoLanguages(Checked):
     """The languages of a text and of its translation."""
 
     source_language: str = "de"
