@@ -21,7 +21,7 @@ from step import make_step, masked
 from torch import Tensor, nn
 
 import swissxmod
-from swissxmod.xmod import attention, inference, layers
+from swissxmod.xmod import attention, inference, layers, products
 from swissxmod.xmod.packing import PackedBatch
 from swissxmod.xmod.routing import Adapter
 
@@ -29,7 +29,7 @@ HIDDEN = 384
 Context = contextlib.AbstractContextManager[Any]
 
 
-def in_file_order(jobs: Sequence[Any], _: int) -> Iterator[Sequence[Any]]:
+def in_file_order(jobs: Sequence[Any], *_: object) -> Iterator[Sequence[Any]]:
     """Sorting off: batches of 32 sentences as they come."""
     jobs = sorted(jobs, key=lambda job: job[0])
     return (jobs[start : start + BATCH] for start in range(0, len(jobs), BATCH))
@@ -76,9 +76,13 @@ def under(context: Callable[[], Context], run: Callable[[], Any]) -> Any:  # noq
 
 OFF: dict[str, Callable[[], Context]] = {
     "as it is": contextlib.nullcontext,
-    "corpus not sorted": partial(mock.patch.object, inference, "_batches", in_file_order),
     "attention on the padded grid": partial(mock.patch.object, attention, "by_length", attention_on_grid),
     "adapters by mask": partial(mock.patch.object, layers, "route", adapters_by_mask),
+}
+
+OFF_READING = {
+    "corpus not sorted": partial(mock.patch.object, inference, "filled", in_file_order),
+    "products by MKL everywhere": partial(mock.patch.object, products, "_mkl_is_slow", lambda: False),
 }
 
 
@@ -87,7 +91,7 @@ def tagging(languages: int, rounds: int) -> dict[str, float]:
     torch.manual_seed(0)
     model = swissxmod.XmodForTokenClassification(config(HIDDEN, languages)).eval()
     text = natural_text(256, languages)
-    runs = {name: partial(under, off, partial(tag_corpus, model, text)) for name, off in OFF.items()}
+    runs = {name: partial(under, off, partial(tag_corpus, model, text)) for name, off in (OFF | OFF_READING).items()}
     expected = runs["as it is"]()
     for run in runs.values():
         assert_equal(run(), expected)
@@ -101,8 +105,7 @@ def learning(shape: str, rounds: int) -> dict[str, float]:
     batch, step = masked(shape, "cpu"), make_step("swissxmod", "swissbert", "float32", "cpu")
     everywhere = partial(mock.patch.object, swissxmod.XmodForMaskedLM, "forward", logits_everywhere)
     sliced = partial(mock.patch.object, attention, "by_length", slices_of)
-    off = {name: context for name, context in OFF.items() if name != "corpus not sorted"}
-    off |= {"logits at every piece": everywhere, "slices instead of split": sliced}
+    off = OFF | {"logits at every piece": everywhere, "slices instead of split": sliced}
     runs = {name: partial(under, context, partial(step, batch)) for name, context in off.items()}
     for run in runs.values():
         run()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..detection.choice import tell_languages
@@ -28,6 +27,7 @@ from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter, same_language
 from ..xmod.modeling import XmodForSequenceClassification
 from ..xmod.packing import pack_rows
+from ..xmod.products import reading
 from .best_epoch import BestEpoch
 from .finetuning import Examples, dev_of, fit, load_head, read_samples, with_each_seed
 from .stance_scores import confusion, macro_f1
@@ -206,7 +206,7 @@ def encode_comments(
     return tokenizer(*texts, truncation="longest_first", max_length=longest)["input_ids"], cut
 
 
-@torch.no_grad()
+@reading()
 def detect_stance(
     model: XmodForSequenceClassification,
     tokenizer: PreTrainedTokenizerFast,

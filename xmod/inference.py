@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..texts import filled
 from .modeling import XmodPreTrainedModel
 from .packing import pack_rows
+from .products import reading
 
 OVERLAP_SHARE = 0.25
 ResultT = TypeVar("ResultT")
@@ -109,7 +110,7 @@ def token_budget(device: torch.device) -> int:
     return 2048 if device.type == "cpu" else 32_768
 
 
-@torch.no_grad()
+@reading()
 def run_pieces(
     model: XmodPreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
