@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import UserError
 from .shared import (
     MINI_ALIGNER,
     MINI_BASE,
     MINI_NER,
     Encoding,
-    Precision,
-    Quantised,
+    Reading,
     SpokenTextReading,
     TextReading,
     check_minima,
@@ -70,7 +68,7 @@ class Embed(SpokenTextReading, Encoding):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictNer(SpokenTextReading, Quantised):
+class PredictNer(SpokenTextReading, Reading):
     """Find the names in a file, line by line.
 
     Example: swissxmod predict ner --model ner --text articles.txt --language rm --out names.jsonl
@@ -87,20 +85,10 @@ class PredictNer(SpokenTextReading, Quantised):
     wrapped: bool = False
     """Whether lines are those of a printed page: they belong together up to an empty line, and a word that is broken at
     the end of a line is read whole. Of plain text a paragraph is then a text."""
-    precision: Precision = "auto"
-    """"bfloat16" is up to twice as fast where the processor has instructions for it, and changes a name here and there;
-    "auto" takes it there for a compressed model, such as swissxmod-mini, and else float32. Not beside load_in_4bit or
-    load_in_8bit, which say it themselves."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        super().__post_init__()
-        if self.bits and self.precision != "auto":
-            raise UserError(f"precision: nothing to choose beside load_in_{self.bits}bit; leave one of them out")
 
 
 @dataclass(frozen=True)
-class PredictStance(Quantised):
+class PredictStance(Reading):
     """Tell the stance of each comment of a file, with the probabilities of all labels.
 
     Example: swissxmod predict stance --model stance --text comments.jsonl --language fr --out stances.jsonl

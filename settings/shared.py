@@ -153,11 +153,22 @@ class TagReading(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding(Checked):
-    """In which precision vectors are computed."""
+    """In which precision a model computes that only reads."""
 
     precision: Precision = "auto"
-    """"bfloat16" is about twice as fast where the processor has instructions for it, and changes an answer in a
+    """"bfloat16" is up to twice as fast where the processor has instructions for it, and changes an answer in a
     thousand; "auto" takes it there for a compressed model, such as swissxmod-mini, and else float32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Quantised, Encoding):
+    """How a model is held that only reads."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        super().__post_init__()
+        if self.bits and self.precision != "auto":
+            raise UserError(f"precision: nothing to choose beside load_in_{self.bits}bit; leave one of them out")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,12 +21,12 @@ from ..errors import UserError
 from ..files import new_file
 from ..settings import FinetuneStance, PredictStance
 from ..texts import LANGUAGE, batched, filled, json_line, language_of, read_objects, read_rows
-from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import token_budget
 from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter, same_language
 from ..xmod.modeling import XmodForSequenceClassification
 from ..xmod.packing import pack_rows
+from ..xmod.precision import load_to_read
 from ..xmod.products import reading
 from .best_epoch import BestEpoch
 from .finetuning import Examples, dev_of, fit, load_head, read_samples, with_each_seed
@@ -251,7 +251,9 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
     Raises:
         UserError: for a file that cannot be read, or a language that has no adapter or cannot be detected.
     """
-    model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, settings.model, bits=settings.bits)
+    model, tokenizer = load_to_read(
+        XmodForSequenceClassification, settings.model, settings.precision, bits=settings.bits
+    )
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
     counts, cut, detected = Counter(dict.fromkeys(labels, 0)), 0, Counter[str]()
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:

@@ -14,9 +14,8 @@ from ..detection.choice import LanguageChoice
 from ..errors import UserError
 from ..settings import MINI_NER, Bits, Precision
 from ..texts import batched
-from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.modeling import XmodForTokenClassification
-from ..xmod.precision import reading_dtype
+from ..xmod.precision import load_to_read
 from .conll import entities
 from .tagging import tag_sentences
 from .words import Span, read_words, split_words, whole_signs
@@ -80,8 +79,7 @@ class Tagger:
         Raises:
             UserError: if it cannot be loaded.
         """
-        model, tokenizer = load_with_tokenizer(XmodForTokenClassification, source, bits=bits)
-        return cls(model if bits else model.to(reading_dtype(source, precision)), tokenizer)
+        return cls(*load_to_read(XmodForTokenClassification, source, precision, bits=bits))
 
     @overload
     def __call__(self, texts: str, language: str | None = ..., *, wrapped: bool = ...) -> list[Entity]: ...  # type: ignore[overload-overlap]

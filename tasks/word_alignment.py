@@ -21,11 +21,10 @@ from ..errors import UserError
 from ..files import new_file, read_lines
 from ..settings import AlignWords, Layer, LinkMethod, Precision, WordLinking
 from ..texts import read_pairs
-from ..xmod.checkpoints import load_with_tokenizer
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.packing import PackedBatch
-from ..xmod.precision import reading_dtype
+from ..xmod.precision import load_to_read
 from .link_files import Linked, as_text
 from .links import PROBABILITIES, Counted, Links, find_links
 from .statistical_alignment import link_probabilities
@@ -95,8 +94,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
 
 def load_encoder(source: str, precision: Precision = "float32") -> tuple[XmodModel, PreTrainedTokenizerFast]:
     """The encoder of a model folder of any kind, and its tokenizer."""
-    model, tokenizer = load_with_tokenizer(XmodModel, source, add_pooling_layer=False)
-    return model.to(reading_dtype(source, precision)), tokenizer
+    return load_to_read(XmodModel, source, precision, add_pooling_layer=False)
 
 
 def chosen(settings: WordLinking, model: XmodModel) -> Linking:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from ..settings import Precision
-from .checkpoints import is_compressed
+from ..settings import Bits, Precision
+from .checkpoints import is_compressed, load_with_tokenizer
+
+ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 
 
 def uses_bfloat16(precision: Precision) -> bool:
@@ -41,3 +44,16 @@ def reading_dtype(source: str | Path, precision: Precision) -> torch.dtype:
     """
     wanted = uses_bfloat16(precision) and (precision != "auto" or is_compressed(source))
     return torch.bfloat16 if wanted else torch.float32
+
+
+def load_to_read(
+    model_class: type[ModelT],
+    source: str | Path,
+    precision: Precision,
+    *,
+    bits: Bits | None = None,
+    **kwargs: Any,  # noqa: ANN401
+) -> tuple[ModelT, PreTrainedTokenizerFast]:
+    """:func:`load_with_tokenizer`, held as :func:`reading_dtype` says; in fewer bits it stays as those are."""
+    model, tokenizer = load_with_tokenizer(model_class, source, bits=bits, **kwargs)
+    return model if bits else model.to(reading_dtype(source, precision)), tokenizer

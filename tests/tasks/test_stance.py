@@ -11,12 +11,14 @@ import transformers
 from swissxmod import (
     EvalStance,
     FinetuneStance,
+    PredictStance,
     UserError,
     XmodForSequenceClassification,
     detect_stance,
     evaluate_stance,
     finetune_stance,
     load_with_tokenizer,
+    predict_stance,
     read_comments,
     read_records,
 )
@@ -167,6 +169,19 @@ def test_each_comment_of_a_file_gets_its_stance(stance: Path, tmp_path: Path) ->
     for row in (first, second):
         assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
         assert max(row["probabilities"], key=row["probabilities"].get) == row["stance"]
+
+
+def test_bfloat16_changes_probabilities_a_little_and_no_stance(stance: Path, tmp_path: Path) -> None:
+    told = {}
+    for precision in ("float32", "bfloat16"):
+        settings = PredictStance(
+            model=str(stance), text=comments(tmp_path / "new.jsonl"), language="de", precision=precision
+        )
+        predict_stance(settings, tmp_path / precision)
+        told[precision] = [json.loads(line) for line in (tmp_path / precision).read_text().splitlines()]
+    exact, quick = ([row["probabilities"]["FAVOR"] for row in rows] for rows in told.values())
+    assert exact != quick and np.allclose(exact, quick, atol=0.05)
+    assert len({tuple(row["stance"] for row in rows) for rows in told.values()}) == 1
 
 
 @pytest.mark.parametrize(
