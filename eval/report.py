@@ -77,7 +77,7 @@ def main_table(records: list[Record]) -> str:
             (
                 record.task + data,
                 record.language,
-                wording.system_name(record),
+                wording.label(record, records),
                 f"{wording.METRICS[record.metric]} {wording.number(record.score, record.metric)}",
                 f"{low} to {high}",
                 str(record.sentences),
@@ -134,11 +134,8 @@ class Group:
         return len({self.label(record) for record in self.records}) > 1
 
     def label(self, record: Record) -> str:
-        """The system, with its seed where the same was measured more than once."""
-        same = [other for other in self.records if _measured(other) == _measured(record)]
-        seed = record.provenance.train_seed
-        name = wording.system_name(record)
-        return name if len(same) == 1 or seed is None else f"{name}, seed {seed}"
+        """The system, and what tells it from the others of the table."""
+        return wording.label(record, self.records)
 
     @property
     def types(self) -> list[str]:
@@ -167,10 +164,6 @@ class Group:
     def averaged(self) -> bool:
         """Whether every score is that of the mean of all layers."""
         return all(record.details.get("layer mean") == record.score for record in self.records)
-
-
-def _measured(record: Record) -> tuple[str | None, ...]:
-    return record.dataset, record.split, record.language, record.system, record.adapter
 
 
 def layers(record: Record) -> dict[int, float]:
@@ -261,6 +254,10 @@ class Page:
             ("provenance", "Where the numbers come from", True),
         ]
         return found | {key: title for key, title, there in parts if there}
+
+    def label(self, record: Record) -> str:
+        """The system, and what tells it from the others of its task."""
+        return wording.label(record, self.records)
 
     @property
     def languages(self) -> list[str]:
@@ -398,7 +395,9 @@ def _attributes(record: Record) -> Mapping[str, str]:
 
 def as_markdown(page: Page) -> str:
     """The page for a README or an issue: what was found, every score, and what the scores do not show."""
-    parts = [[f"# {page.title}"], page.summary, [f"> {note}" for note in page.notes]]
+    overview, *findings = page.summary
+    found = "\n".join(f"- {finding}" for finding in findings)
+    parts = [[f"# {page.title}"], [overview, found], [f"> {note}" for note in page.notes]]
     for matrix in page.matrices:
         legend = f"{wording.METRICS[matrix.metric]} in percent with its 95% interval; an asterisk is zero-shot."
         parts += [[f"## Transfer: {wording.TASKS[matrix.task].lower()}", legend], ["\n".join(matrix_table(matrix))]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from . import wording
@@ -34,7 +34,7 @@ def _flat(record: Record) -> dict[str, Any]:
     return {name: " ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
-def scores_table(records: Iterable[Record]) -> list[str]:
+def scores_table(records: Sequence[Record]) -> list[str]:
     """Lines of a Markdown table with a score in each row."""
     heading = ["task", "data", "language", "system", "score", "95% interval", "n", "training"]
     rows = [
@@ -42,7 +42,7 @@ def scores_table(records: Iterable[Record]) -> list[str]:
             wording.TASKS[record.task],
             wording.data_name(record),
             wording.language_name(record.language),
-            wording.system_name(record),
+            wording.label(record, records),
             f"{wording.METRICS[record.metric]} {wording.number(record.score, record.metric)}",
             wording.interval(record),
             f"{record.sentences:,}",

@@ -52,6 +52,13 @@ def language_name(key: str) -> str:
     return f"{name} ({key})" if name else key
 
 
+def languages_in_words(keys: Iterable[str]) -> str:
+    """The languages of a training, "German and French"; with their keys where two have the same name."""
+    found = list(dict.fromkeys(keys))
+    names = [LANGUAGES.get(_language(key), key) for key in found]
+    return listing(names if len(set(names)) == len(names) else map(language_name, found))
+
+
 def _language(key: str) -> str:
     return re.split("[-_]", key)[0]
 
@@ -82,6 +89,17 @@ def named(system: str, adapter: str | None, language: str) -> str:
     return system if adapter in (None, language) else f"{system}, adapter {adapter}"
 
 
+def label(record: Record, among: Iterable[Record]) -> str:
+    """:func:`system_name`, with its training and its seed where the system stands among the records with several."""
+    same = [other for other in among if (other.task, other.system) == (record.task, record.system)]
+    trained = record.provenance.finetuned_on
+    seeds = {other.provenance.train_seed for other in same if other.provenance.finetuned_on == trained}
+    several = len({tuple(other.provenance.finetuned_on) for other in same}) > 1
+    name = f"{record.system} trained on {listing(trained or ['nothing'])}" if several else record.system
+    told = named(name, record.adapter, record.language)
+    return f"{told}, seed {record.provenance.train_seed}" if len(seeds) > 1 else told
+
+
 def read_by_other(record: Record) -> str:
     """A system of which one language was read by another one's adapter, as if it had none of its own."""
     return f"{record.system}, {language_name(record.language)} read as {language_name(record.adapter or '')}"
@@ -93,18 +111,19 @@ def data_name(record: Record) -> str:
 
 
 def summary(records: Sequence[Record]) -> list[str]:
-    """What was measured and found: a sentence or two for each tagger and for each text that was aligned or searched.
+    """What was measured, and what was found: a sentence or two for each tagger and each text of the other tasks.
 
-    Of many taggers, only the best in each language are named.
+    Of many taggers, only the best of each text are named. Where another language's adapter read a text, it is not told.
     """
-    tagged = [record for record in records if record.task == "ner" and not record.by_other_adapter]
+    own = [record for record in records if not record.by_other_adapter]
+    tagged = [record for record in own if record.task == "ner"]
     taggers = dict.fromkeys(map(_tagger, tagged))
-    stances = [record for record in records if record.task == "stance"]
-    aligned = [record for record in records if record.task == "word-alignment"]
-    searched = [record for record in records if record.task == "sentence-retrieval" and ">" not in record.language]
-    filled = [record for record in records if record.task == "fill-mask" and not record.by_other_adapter]
+    stances = [record for record in own if record.task == "stance"]
+    aligned = [record for record in own if record.task == "word-alignment"]
+    searched = [record for record in own if record.task == "sentence-retrieval" and ">" not in record.language]
+    filled = [record for record in own if record.task == "fill-mask"]
     names = (
-        [_best_taggers(tagged, len(taggers))]
+        [_best_taggers(group, len(taggers)) for group in by_text(tagged)]
         if len(taggers) > _MANY
         else [_ner_summary([r for r in tagged if _tagger(r) == tagger], taggers) for tagger in taggers]
     )
@@ -126,7 +145,7 @@ def _overview(records: Sequence[Record]) -> str:
     told = f", {zero_shot} of them zero-shot" if zero_shot else ""
     return (
         f"Measured: {tasks}, with {_counted(systems, 'system')} in {_counted(keys, 'language')}; "
-        f"{_counted(records, 'score')}{told}."
+        f"{_counted(records, 'score')}{told}. In brackets 95% intervals."
     )
 
 
@@ -175,26 +194,20 @@ def _ner_summary(records: Sequence[Record], taggers: Collection[tuple[str, tuple
 
 
 def _best_taggers(records: Sequence[Record], number_of_taggers: int) -> str:
-    """The best score in each text, and the best zero-shot one where that is another's."""
-    parts = []
-    for group in by_text(records):
-        ranked = ranking(group)
-        place = f"in {language_name(group[0].language)}, {data_name(group[0])}"
-        unseen = next((record for record in ranked if record.zero_shot), None)
-        parts.append(f"{place}, {_by(ranked[0])}")
-        if unseen and unseen is not ranked[0]:
-            parts[-1] += f" and zero-shot {_by(unseen)}"
+    """The best score in a text, and the best zero-shot one where that is another's."""
+    best, *others = ranking(records)
+    unseen = None if best.zero_shot else next((record for record in others if record.zero_shot), None)
+    told = f"; zero-shot {_by(unseen)}" if unseen else ""
     return (
-        f"Finding names in text, the best F1 scores (in percent, 100 is perfect) of {number_of_taggers} taggers are "
-        f"{'; '.join(parts)}."
+        f"Finding names in {language_name(best.language)}, {data_name(best)}, the best F1 (in percent) of "
+        f"{number_of_taggers} taggers is {_by(best)}{', zero-shot' if best.zero_shot else ''}{told}."
     )
 
 
 def _by(record: Record) -> str:
     trained = record.provenance.finetuned_on
-    told = f" trained on {listing(map(language_name, trained))}" if trained else ""
-    zero_shot = ", zero-shot" if record.zero_shot else ""
-    return f"{number(record.score, record.metric)} by {record.system}{told} ({interval(record)}{zero_shot})"
+    told = f" trained on {languages_in_words(trained)}" if trained else ""
+    return f"{number(record.score, record.metric)} ({interval(record)}) by {record.system}{told}"
 
 
 def ranking(records: Iterable[Record]) -> list[Record]:
@@ -206,8 +219,8 @@ def _span(records: Sequence[Record]) -> str:
     scores = [record.score for record in records]
     metric = records[0].metric
     if len(records) == 1:
-        return f"{number(scores[0], metric)} (95% interval {interval(records[0])})"
-    return f"{number(min(scores), metric)} to {number(max(scores), metric)}"
+        return f"{number(scores[0], metric)} ({interval(records[0])})"
+    return " to ".join(dict.fromkeys(number(end(scores), metric) for end in (min, max)))
 
 
 def _alignment_summary(records: Sequence[Record]) -> str:
@@ -242,7 +255,7 @@ def _fill_summary(records: Sequence[Record]) -> str:
 def _side_by_side(records: Sequence[Record]) -> str:
     ranked = ranking(records)
     shown = records if len(records) <= _MANY else ranked[:2]
-    scores = listing(f"{number(r.score, r.metric)} for {r.system} (95% interval {interval(r)})" for r in shown)
+    scores = listing(f"{number(r.score, r.metric)} ({interval(r)}) for {label(r, records)}" for r in shown)
     if rest := ranked[len(shown) :]:
         return f"at best {scores}; the other {len(rest)} reach {_span(rest)}."
     verdict = ""

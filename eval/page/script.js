@@ -45,6 +45,7 @@ const form = document.getElementById("filter");
 const fields = form.elements;
 const marked = [...document.querySelectorAll("main :is([data-task], [data-languages], [data-system])")];
 const boxes = [...document.querySelectorAll("section .scroll:has(> table)")];
+const folds = [...document.querySelectorAll("details:has(> .scroll)")];
 const sections = [...document.querySelectorAll("section:has(.scroll > table)")];
 const records = [...document.querySelectorAll("tr.record")];
 
@@ -61,6 +62,7 @@ function filter() {
   const words = fields.text.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const element of [...sections, ...marked]) element.hidden = !fits(element, words);
   for (const box of boxes) box.hidden = [...box.querySelectorAll("tbody > tr")].every((row) => row.hidden);
+  for (const fold of folds) fold.hidden = fold.querySelector(".scroll").hidden;
   for (const section of sections)
     section.hidden ||= [...section.querySelectorAll(".scroll:has(> table)")].every((box) => box.hidden);
   const shown = records.filter((row) => !row.hidden && !row.closest("section").hidden).length;
