@@ -373,6 +373,7 @@ def render(page: Page) -> str:
     )
     environment.filters.update(
         attributes=_attributes,
+        begun=wording.begun,
         data=wording.data_name,
         count=lambda value: f"{value:,}" if value else "none",
         interval=wording.interval,
@@ -399,7 +400,8 @@ def as_markdown(page: Page) -> str:
     found = "\n".join(f"- {finding}" for finding in findings)
     parts = [[f"# {page.title}"], [overview, found], [f"> {note}" for note in page.notes]]
     for matrix in page.matrices:
-        legend = f"{wording.METRICS[matrix.metric]} in percent with its 95% interval; an asterisk is zero-shot."
+        metric = wording.begun(wording.METRICS[matrix.metric])
+        legend = f"{metric} in percent with its 95% interval; an asterisk is zero-shot."
         parts += [[f"## Transfer: {wording.TASKS[matrix.task].lower()}", legend], ["\n".join(matrix_table(matrix))]]
     parts += [["## Scores"], ["\n".join(scores_table(page.records))]]
     if page.compared:

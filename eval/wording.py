@@ -52,6 +52,11 @@ def language_name(key: str) -> str:
     return f"{name} ({key})" if name else key
 
 
+def begun(text: str) -> str:
+    """The text at the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def languages_in_words(keys: Iterable[str]) -> str:
     """The languages of a training, "German and French"; with their keys where two have the same name."""
     found = list(dict.fromkeys(keys))
