@@ -84,25 +84,21 @@ def interval(record: Record) -> str:
     return f"{number(record.low, record.metric)}–{number(record.high, record.metric)}"
 
 
-def system_name(record: Record) -> str:
-    """What was measured, and whose adapter read the text where it was another language's."""
-    return named(record.system, record.adapter, record.language)
-
-
 def named(system: str, adapter: str | None, language: str) -> str:
-    """See :func:`system_name`."""
+    """What was measured, and whose adapter read the text where it was another language's."""
     return system if adapter in (None, language) else f"{system}, adapter {adapter}"
 
 
 def label(record: Record, among: Iterable[Record]) -> str:
-    """:func:`system_name`, with its training and its seed where the system stands among the records with several."""
+    """:func:`named`, with its training and its seed where the system stands among the records with several."""
     same = [other for other in among if (other.task, other.system) == (record.task, record.system)]
     trained = record.provenance.finetuned_on
+    seed = record.provenance.train_seed
     seeds = {other.provenance.train_seed for other in same if other.provenance.finetuned_on == trained}
     several = len({tuple(other.provenance.finetuned_on) for other in same}) > 1
     name = f"{record.system} trained on {listing(trained or ['nothing'])}" if several else record.system
     told = named(name, record.adapter, record.language)
-    return f"{told}, seed {record.provenance.train_seed}" if len(seeds) > 1 else told
+    return f"{told}, seed {seed}" if len(seeds) > 1 and seed is not None else told
 
 
 def read_by_other(record: Record) -> str:
