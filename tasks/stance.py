@@ -206,7 +206,6 @@ def encode_comments(
     return tokenizer(*texts, truncation="longest_first", max_length=longest)["input_ids"], cut
 
 
-@reading()
 def detect_stance(
     model: XmodForSequenceClassification,
     tokenizer: PreTrainedTokenizerFast,
@@ -230,10 +229,11 @@ def detect_stance(
     rows, cut = encode_comments(tokenizer, items, longest_of(model)) if items else ([], 0)
     found = np.zeros((len(items), model.config.num_labels), dtype=np.float32)
     order = sorted(range(len(rows)), key=lambda i: (numbers[i], -len(rows[i])))
-    for batch in filled(order, lambda i: len(rows[i]), token_budget(model.device)):
-        ids, packed = pack_rows([rows[i] for i in batch], [numbers[i] for i in batch])
-        scores = model(ids.to(model.device), packed=packed).logits.float().softmax(dim=-1)
-        found[batch] = scores.cpu().numpy()
+    with reading(model):
+        for batch in filled(order, lambda i: len(rows[i]), token_budget(model.device)):
+            ids, packed = pack_rows([rows[i] for i in batch], [numbers[i] for i in batch])
+            scores = model(ids.to(model.device), packed=packed).logits.float().softmax(dim=-1)
+            found[batch] = scores.cpu().numpy()
     return Stances(found, cut)
 
 

@@ -110,7 +110,6 @@ def token_budget(device: torch.device) -> int:
     return 2048 if device.type == "cpu" else 32_768
 
 
-@reading()
 def run_pieces(
     model: XmodPreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -153,7 +152,7 @@ def run_pieces(
     parts: dict[int, dict[int, Tensor]] = defaultdict(dict)
     results: dict[int, ResultT] = {}
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    with tqdm(total=len(sentences), desc=title, unit="sentence", disable=None, leave=False) as bar:
+    with reading(model), tqdm(total=len(sentences), desc=title, unit="sentence", disable=None, leave=False) as bar:
         for batch in filled(jobs, lambda job: job[1].stop - job[1].start + 2, token_budget(model.device)):
             rows = [[begin, *sentences[i][w.start : w.stop], end] for i, w in batch]
             ids, packed = pack_rows(rows, [numbers[i] for i, _ in batch])

@@ -18,14 +18,19 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def reading(model: nn.Module) -> Iterator[None]:
     """Compute without gradients, and on AMD's processors with AVX-512 by oneDNN.
 
     torch multiplies float32 matrices with MKL, which uses half of such a processor; oneDNN, which torch comes with too,
-    uses all of it (benchmarks/ideas.py).
+    uses all of it (benchmarks/ideas.py). A compiled model computes as it was compiled.
     """
-    with torch.no_grad(), _ByOneDnn() if _mkl_is_slow() else nullcontext():
+    with torch.no_grad(), _ByOneDnn() if _mkl_is_slow() and not _is_compiled(model) else nullcontext():
         yield
+
+
+def _is_compiled(model: nn.Module) -> bool:
+    """Whether it or a part of it is: torch.compile cannot look into a mode such as ours."""
+    return any(part._compiled_call_impl or hasattr(part, "_orig_mod") for part in model.modules())
 
 
 @cache

@@ -35,7 +35,7 @@ def test_products_are_the_same_of_any_shape_and_layout(
     weight = LAYOUTS[layouts[1]](torch.randn(sizes[1], sizes[0], generator=generator))
     bias = torch.randn(sizes[1], generator=generator) if biased else None
     expected = functional.linear(states, weight, bias)
-    with products.reading():
+    with products.reading(torch.nn.Module()):
         torch.testing.assert_close(functional.linear(states, weight, bias), expected)
 
 
@@ -44,7 +44,7 @@ def test_a_layer_that_reads_has_no_gradient_and_goes_the_other_way(monkeypatch: 
     taken = []
     fits = products._fits
     monkeypatch.setattr(products, "_fits", lambda *args: taken.append(fits(*args)) or taken[-1])
-    with products.reading():
+    with products.reading(layer):
         assert not layer(states).requires_grad
     assert layer(states).requires_grad
     assert taken == [True]
@@ -52,7 +52,28 @@ def test_a_layer_that_reads_has_no_gradient_and_goes_the_other_way(monkeypatch: 
 
 def test_other_precisions_are_left_to_torch() -> None:
     layer = torch.nn.Linear(4, 3)
-    with products.reading():
+    with products.reading(torch.nn.Module()):
         with torch.autocast("cpu", torch.bfloat16):
             assert layer(torch.ones(2, 4)).dtype == torch.bfloat16
         assert layer.double()(torch.ones(2, 4).double()).dtype == torch.float64
+
+
+class Heads(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 6)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return self.linear(states).unflatten(-1, (2, 3))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_compiled_model_reads_as_it_was_compiled(whole: bool) -> None:
+    model, states = torch.nn.Sequential(Heads(), torch.nn.ReLU()), torch.ones(2, 4)
+    expected = model(states)
+    if whole:
+        model = torch.compile(model, backend="eager", fullgraph=True)
+    else:
+        model[0].compile(backend="eager", fullgraph=True)
+    with products.reading(model):
+        torch.testing.assert_close(model(states), expected)
