@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +124,12 @@ class Group:
         """Data sets and splits."""
         return wording.listing(map(wording.data_name, self.records))
 
-    @property
+    @cached_property
     def several_data(self) -> bool:
         """Whether a row must say which data it is of."""
         return len(set(map(wording.data_name, self.records))) > 1
 
-    @property
+    @cached_property
     def several_systems(self) -> bool:
         """Whether a row must say whose score it is."""
         return len({self.label(record) for record in self.records}) > 1
@@ -398,7 +399,7 @@ def as_markdown(page: Page) -> str:
     """The page for a README or an issue: what was found, every score, and what the scores do not show."""
     overview, *findings = page.summary
     found = "\n".join(f"- {finding}" for finding in findings)
-    parts = [[f"# {page.title}"], [overview, found], [f"> {note}" for note in page.notes]]
+    parts = [[f"# {page.title}", overview], [found] if found else [], [f"> {note}" for note in page.notes]]
     for matrix in page.matrices:
         metric = wording.begun(wording.METRICS[matrix.metric])
         legend = f"{metric} in percent with its 95% interval; an asterisk is zero-shot."

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from ..settings import Bits, Precision
-from .checkpoints import is_compressed, load_with_tokenizer
-
-ModelT = TypeVar("ModelT", bound=PreTrainedModel)
+from .checkpoints import ModelT, is_compressed, load_with_tokenizer
 
 
 def uses_bfloat16(precision: Precision) -> bool:

@@ -184,6 +184,12 @@ def test_another_adapter_stands_beside_the_own_and_not_in_the_summary(report: An
     assert "is 50.4 (" in page.text and "12.3 (" not in page.text
 
 
+def test_where_nothing_is_summed_up_there_is_no_empty_list(report: Any) -> None:
+    record = ner("rm_CH", 12.34, adapter="de_CH")
+    assert 'class="findings"' in report(ner()).html
+    assert 'class="findings"' not in report(record).html
+
+
 def test_stances_stand_beside_their_baselines(report: Any) -> None:
     page = report(stance(cut=7), stance(score=33.3, system="majority"), stance("it", 60.0))
     assert page.row("German (de)", "adapted", "76.3") == [
