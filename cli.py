@@ -15,7 +15,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from .errors import UserError
 from .files import STANDARD
-from .processes import is_main
+from .processes import is_main, part
 from .recipe import Outcome, run_recipe
 from .settings import MINI, EvalSuite
 from .verbs import VERBS, one_line
@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(1, SUITE)
     try:
         parser = _parser(_verb(words))
-        return _run(parser, parser.parse_args(words))
+        code = _run(parser, parser.parse_args(words))
+        part()
+        return code
     except BrokenPipeError:
         # Who reads our output has enough of it; what is left must not fail when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def world_size() -> int:
@@ -23,3 +24,10 @@ def is_local_main() -> bool:
 def local_rank() -> int:
     """Number of this process on its machine."""
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def part() -> None:
+    """Leave the group of processes, if training formed one: its threads may abort a Python that ends before them."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -13,6 +13,14 @@ from pathlib import Path
 import pytest
 
 PROCESSES = 2
+PARTED = """
+import sys
+from torch import distributed
+from swissxmod.cli import main
+code = main()
+sys.exit(code or (distributed.is_initialized() and "the process is still in a group"))
+"""
+"""The command, which fails if it leaves the process in the group."""
 
 
 def arguments(model: Path, corpora: dict[str, str], out: Path, **more: int) -> list[str]:
@@ -21,12 +29,7 @@ def arguments(model: Path, corpora: dict[str, str], out: Path, **more: int) -> l
         "model": model, "dev.rm": corpora["rm_CH"], "steps": 12, "batch_size": 4, "block_size": 16,
         "learning_rate": 5e-3, "precision": "float32", "eval_steps": 6, "out": out, **more,
     }  # fmt: skip
-    return [
-        "-m",
-        "swissxmod",
-        "pretrain",
-        *(part for key, value in values.items() for part in (f"--{key}", str(value))),
-    ]
+    return ["pretrain", *(part for key, value in values.items() for part in (f"--{key}", str(value)))]
 
 
 def launch(words: list[str], processes: int) -> subprocess.Popen[str]:
@@ -46,8 +49,10 @@ def losses(out: Path) -> list[float]:
 
 def test_two_processes_learn_as_one_does(model_folder: Path, corpora: dict[str, str], tmp_path: Path) -> None:
     told = {}
+    command = tmp_path / "command.py"
+    command.write_text(PARTED)
     for processes in (1, PROCESSES):
-        run = launch(arguments(model_folder, corpora, tmp_path / str(processes)), processes)
+        run = launch([str(command), *arguments(model_folder, corpora, tmp_path / str(processes))], processes)
         told[processes], errors = run.communicate()
         assert run.returncode == 0, errors
     assert losses(tmp_path / "1") == pytest.approx(losses(tmp_path / "2"), abs=1e-3)
@@ -60,7 +65,7 @@ def test_two_processes_learn_as_one_does(model_folder: Path, corpora: dict[str, 
 def test_a_killed_process_ends_the_run_which_goes_on_later(
     model_folder: Path, corpora: dict[str, str], tmp_path: Path
 ) -> None:
-    words = arguments(model_folder, corpora, tmp_path / "parts", steps=600, save_steps=20)
+    words = ["-m", "swissxmod", *arguments(model_folder, corpora, tmp_path / "parts", steps=600, save_steps=20)]
     run = launch(words, PROCESSES)
     while run.poll() is None and not list(tmp_path.glob(".parts-*.work/checkpoint-40")):
         time.sleep(0.01)
