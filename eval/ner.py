@@ -111,7 +111,8 @@ def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[E
                 provenance=provenance(source, [path], history, STEP, settings, perf_counter() - start),
             )
             measured = Measured(record, counts.strict.sum(axis=1), counts.documents, counts.items)
-            yield measured, [] if own else _wrong_sentences(record, sentences, counted, scored)
+            examples = [] if record.by_other_adapter else _wrong_sentences(record, sentences, counted, scored)
+            yield measured, examples
             own = own or counts
 
 

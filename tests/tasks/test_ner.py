@@ -72,6 +72,15 @@ def test_another_adapter_is_compared_with_the_own_on_the_same_documents(tagger: 
     assert "difference" not in own.details
 
 
+def test_only_mistakes_of_the_languages_own_adapter_are_kept(tagger: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("in\tO\nChur\tO\n\n" * 4)
+    kept = {}
+    for name, how in (("own", {}), ("others", {"other_adapters": {"rm": ["de"]}}), ("as", {"read_as": {"rm": "de"}})):
+        evaluate_ner(EvalNer(model=str(tagger), data={"rm": str(tmp_path / "a.conll")}, **how), tmp_path / name)
+        kept[name] = read_examples(tmp_path / name / "examples.jsonl")
+    assert kept["own"] == kept["others"] != [] == kept["as"]
+
+
 def test_other_adapters_of_a_language_that_is_not_tested_are_refused(tagger: Path, tmp_path: Path) -> None:
     settings = EvalNer(model=str(tagger), data={"de": conll(tmp_path / "a")}, other_adapters={"rm": ["de"]})
     with pytest.raises(UserError, match=r"there is no data of rm_CH; give --data\.rm_CH"):
