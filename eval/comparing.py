@@ -116,7 +116,7 @@ def _compared(one: Sequence[Measured], other: Sequence[Measured], *, seed: int, 
     counts, others = (np.stack([pair[side].counts for pair in pairs]) for side in (0, 1))
     told = paired_difference(counts, others, STATISTICS[metric], seed=seed, resamples=resamples)
     record, beside = first.record, second.record
-    scores = [[each.record.score for each in side] for side in (one, other)]
+    scores = [[pair[side].record.score for pair in pairs] for side in (0, 1)]
     return Comparison(
         task=record.task,
         dataset=record.dataset,
@@ -130,8 +130,8 @@ def _compared(one: Sequence[Measured], other: Sequence[Measured], *, seed: int, 
         other_adapter=beside.adapter,
         score=round(fmean(scores[0]), places),
         other_score=round(fmean(scores[1]), places),
-        spread=_spread(scores[0], places),
-        other_spread=_spread(scores[1], places),
+        spread=_spread(one, scores[0], places),
+        other_spread=_spread(other, scores[1], places),
         seeds=seeds,
         difference=round(scale * told.difference, places),
         low=round(scale * told.low, places),
@@ -158,8 +158,9 @@ def _of_same_seeds(
     return kept, whole
 
 
-def _spread(scores: Sequence[float], places: int) -> float | None:
-    return round(stdev(scores), places) if len(scores) > 1 else None
+def _spread(side: Sequence[Measured], scores: Sequence[float], places: int) -> float | None:
+    """Of the scores that are compared; None of a system that was not trained several times."""
+    return round(stdev(scores), places) if len(side) > 1 and len(scores) > 1 else None
 
 
 def _where(record: Record) -> str:

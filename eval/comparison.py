@@ -46,10 +46,10 @@ class Comparison(BaseModel):
     """The adapter that read the text for the first system."""
     other_adapter: str | None
     score: float
-    """Mean over seeds, as the records have it: in percent, AER from 0 to 1."""
+    """Mean over ``seeds``, as the records have it: in percent, AER from 0 to 1."""
     other_score: float
     spread: float | None
-    """Standard deviation over seeds (that of a sample); None of one."""
+    """Standard deviation over ``seeds`` (that of a sample); None of one."""
     other_spread: float | None
     seeds: list[int]
     """Seeds of training that both have; none where neither was trained."""

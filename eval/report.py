@@ -331,7 +331,8 @@ def _text(of: Record | Example) -> tuple[str, str, str]:
 
 def _by_kind(examples: Iterable[Example]) -> dict[Kind, list[list[Segment]]]:
     """The shortest sentences of each kind of mistake, none of them twice."""
-    left = sorted(examples, key=lambda example: len(example.words))
+    once = {example.model_dump_json(): example for example in examples}
+    left = sorted(once.values(), key=lambda example: len(example.words))
     found: dict[Kind, list[list[Segment]]] = {}
     for kind in KINDS:
         chosen = [example for example in left if kind in {each.kind for each in example.mistakes}][:_SENTENCES]
@@ -402,7 +403,7 @@ def as_markdown(page: Page) -> str:
     parts = [[f"# {page.title}", overview], [found] if found else [], [f"> {note}" for note in page.notes]]
     for matrix in page.matrices:
         metric = wording.begun(wording.METRICS[matrix.metric])
-        legend = f"{metric} in percent with its 95% interval; an asterisk is zero-shot."
+        legend = f"{metric}{matrix.scale} with its 95% interval; an asterisk is zero-shot."
         parts += [[f"## Transfer: {wording.TASKS[matrix.task].lower()}", legend], ["\n".join(matrix_table(matrix))]]
     parts += [["## Scores"], ["\n".join(scores_table(page.records))]]
     if page.compared:

@@ -55,7 +55,10 @@ def scores_table(records: Sequence[Record]) -> list[str]:
 
 def matrix_table(matrix: Matrix) -> list[str]:
     """Lines of a Markdown table: rows are trained on, columns tested; an asterisk is zero-shot."""
-    heading = ["trained on", *(wording.language_name(language) for language, _ in matrix.columns)]
+    tested = [wording.language_name(language) for language, _ in matrix.columns]
+    if matrix.several_data:
+        tested = [f"{name}, {data}" for name, (_, data) in zip(tested, matrix.columns, strict=True)]
+    heading = ["trained on", *tested]
     rows = []
     for row in matrix.rows:
         cells = [

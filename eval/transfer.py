@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 
 from . import wording
-from .records import Record
+from .records import LOWER_IS_BETTER, Record
 
 Column = tuple[str, str]
 """Tested language and data."""
@@ -21,7 +21,7 @@ class Cell:
 
     records: list[Record]
     heat: float
-    """From 0 for the lowest score of the matrix to 1 for the highest."""
+    """From 0 for the worst score of the matrix to 1 for the best."""
 
     @property
     def score(self) -> float:
@@ -39,7 +39,7 @@ class Cell:
         first = self.records[0]
         if len(self.records) == 1:
             return wording.interval(first)
-        scatter = wording.number(pstdev([record.score for record in self.records]), first.metric)
+        scatter = wording.number(stdev([record.score for record in self.records]), first.metric)
         return f"± {scatter} over {len(self.records)} seeds"
 
     @property
@@ -80,6 +80,11 @@ class Matrix:
         )
 
     @property
+    def scale(self) -> str:
+        """Of the scores."""
+        return "" if self.metric in LOWER_IS_BETTER else " in percent"
+
+    @property
     def several_systems(self) -> bool:
         """Whether rows differ in more than the languages trained on."""
         return len({row.system for row in self.rows}) > 1
@@ -107,14 +112,16 @@ def _matrix(records: Sequence[Record]) -> Matrix | None:
     kinds = list(dict.fromkeys(map(_kind, own)))
     if len(kinds) < 2 or len(columns) < 2:
         return None
-    low, high = (end(record.score for record in records) for end in (min, max))
+    worst, best = (end(record.score for record in records) for end in (min, max))
+    if own[0].metric in LOWER_IS_BETTER:
+        worst, best = best, worst
 
     def row(kind: Kind, instead: Sequence[Record] = ()) -> Row:
         cells = []
         for column in columns:
             found = [r for r in instead if _column(r) == column]
             found = found or [r for r in own if _kind(r) == kind and _column(r) == column]
-            heat = (fmean(r.score for r in found) - low) / (high - low) if found and high > low else 0.0
+            heat = (fmean(r.score for r in found) - worst) / (best - worst) if found and best != worst else 0.0
             cells.append(Cell(found, heat) if found else None)
         name = wording.read_by_other(instead[0]) if instead else kind[1]
         return Row(list(kind[0]), name, cells)

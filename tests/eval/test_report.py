@@ -393,6 +393,10 @@ def test_mistakes_are_those_of_the_best_tagger_and_few(report: Any, tmp_path: Pa
     paths = [str(tmp_path / "examples.jsonl")]
     page = report(ner("rm_CH", 60.0), ner("rm_CH", 70.0, model_hash="b" * 64, system="other"), examples=paths)
     assert "worse" not in page.text and page.text.count("LOC missed") == 4
+    # Given twice they are shown once: as few as there are.
+    few = str(tmp_path / "few.jsonl")
+    write_examples(few, worse)
+    assert report(ner("rm_CH", 60.0), examples=[few, few]).text.count("LOC missed") == 1
     with pytest.raises(UserError, match=r"no record of the tagger that made the mistakes in names \(test\), rm_CH"):
         report(ner("rm_CH", 60.0), examples=paths)
 

@@ -49,4 +49,18 @@ def test_markdown_says_what_the_page_says(record: Make, tmp_path: Path) -> None:
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) == 2
     assert all(len({line.replace("\\|", "").count("|") for line in table}) == 1 for table in tables)
+    assert "F1 in percent with its 95% interval; an asterisk is zero-shot." in lines
     assert "## What this does not show" in lines and any(line.startswith("- Small differences") for line in lines)
+
+
+def test_columns_of_one_language_are_told_apart_by_their_data(record: Make, tmp_path: Path) -> None:
+    records = [
+        record(language, 80.0, [trained], dataset=data)
+        for trained in ("de_CH", "fr_CH")
+        for language, data in (("de_CH", "old"), ("de_CH", "new"), ("rm_CH", "new"))
+    ]
+    lines = written(tmp_path, records, format="markdown").splitlines()
+    assert (
+        "| trained on | German (de_CH), old (test) | German (de_CH), new (test) | Romansh (rm_CH), new (test) |"
+        in lines
+    )

@@ -48,7 +48,20 @@ def test_seeds_are_one_cell_with_their_scatter(record: Make) -> None:
     records = [record("rm_CH", score, ["de_CH"], seed) for seed, score in enumerate((60.0, 64.0))]
     (matrix,) = matrices([*records, record("de_CH", 90.0, ["de_CH"]), record("de_CH", 80.0, ["fr_CH"])])
     cell = matrix.rows[0].cells[0]
-    assert cell and (cell.score, cell.spread) == (62.0, "± 2.0 over 2 seeds")
+    assert cell and (cell.score, cell.spread) == (62.0, "± 2.8 over 2 seeds")
+
+
+def test_where_lower_is_better_the_lowest_is_the_best(record: Make) -> None:
+    scores = {("de_CH-rm_CH", "a"): 0.1, ("de_CH-fr_CH", "a"): 0.2, ("de_CH-rm_CH", "b"): 0.3}
+    (matrix,) = matrices(
+        [
+            record(pair, score, [f"{name}_CH"], task="word-alignment", metric="aer")
+            for (pair, name), score in scores.items()
+        ]
+    )
+    heats = {cell.score: cell.heat for row in matrix.rows for cell in row.cells if cell}
+    assert heats == pytest.approx({0.1: 1, 0.2: 0.5, 0.3: 0})
+    assert matrix.scale == ""
 
 
 def test_no_matrix_of_one_training_or_one_language_or_without_a_task(record: Make) -> None:
