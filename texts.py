@@ -157,6 +157,12 @@ def json_line(row: Row) -> str:
     return line + "\n"
 
 
+def name_in(row: Mapping[str, Any], key: str) -> str:
+    """A name or number that an object has as ``key``, as text; empty where it has none."""
+    value = row.get(key)
+    return "" if value is None else str(value)
+
+
 def language_of(row: Mapping[str, Any], place: str, default: str | None) -> str | None:
     """The language that an object says, or the one given; None if there is neither.
 

@@ -116,7 +116,7 @@ def _baselines(
             origin = provenance(name, [settings.data[language]], history, STEP, settings, seconds, files)
             counts = confusion(gold, found, len(labels))
             # Under the name that the model's scores have, so that they stand side by side.
-            view = _View(labels, languages[language], languages[language], name, 0)
+            view = _View(labels, languages[language], languages[language], name, np.zeros(len(items), dtype=bool))
             yield from _records(items, counts, view, settings, origin)
 
 
@@ -127,7 +127,8 @@ class _View(NamedTuple):
     language: str
     adapter: str
     system: str
-    cut: int
+    cut: np.ndarray
+    """Whether each comment was too long."""
 
 
 def _records(
@@ -157,7 +158,7 @@ def _records(
             items=len(mine),
             windowed=0,
             dropped=0,
-            cut=view.cut,
+            cut=int(view.cut[mine].sum()),
             details={f"f1 {label}": percent(value) for label, value in by_label if not np.isnan(value)},
             provenance=origin,
         )

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import UserError
 from ..files import read_lines
 from ..settings import TagReading
-from ..texts import HUB, is_jsonl, read_rows
+from ..texts import HUB, is_jsonl, name_in, read_rows
 from .conll import entities, read_conll
 from .hipe import FIRST_COLUMN, read_hipe
 from .schemes import OUTSIDE, to_iob2
@@ -69,7 +69,7 @@ def _of_rows(rows: Iterable[tuple[str, dict[str, Any]]], tag_names: Sequence[str
         if len(words) != len(tags):
             raise UserError(f"{place}: expected a tag for each of {len(words)} tokens, found {len(tags)}")
         if words:
-            yield RawSentence(str(row.get("document", "")), words, tags, [place] * len(words))
+            yield RawSentence(name_in(row, "document"), words, tags, [place] * len(words))
 
 
 def _strings(row: Mapping[str, Any], names: Sequence[str], place: str, named: Sequence[str] = ()) -> list[str]:

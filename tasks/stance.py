@@ -20,7 +20,7 @@ from ..detection.choice import tell_languages
 from ..errors import UserError
 from ..files import new_file
 from ..settings import FinetuneStance, PredictStance
-from ..texts import LANGUAGE, batched, filled, json_line, language_of, read_objects, read_rows
+from ..texts import LANGUAGE, batched, filled, json_line, language_of, name_in, read_objects, read_rows
 from ..xmod.inference import token_budget
 from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter, same_language
@@ -62,8 +62,8 @@ class Stances:
 
     probabilities: np.ndarray
     """Of each label, shape (comments, labels)."""
-    cut: int
-    """Comments that were longer than the model reads, and were cut at their end."""
+    cut: np.ndarray
+    """Whether each was longer than the model reads, and was cut at its end, shape (comments,)."""
 
 
 def finetune_stance(settings: FinetuneStance, out: str | Path) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _finetune(settings: FinetuneStance, out: str | Path) -> dict[str, Any]:
     examples, cut = Examples(tokenizer.pad_token_id, IGNORED), 0
     for language, items in data.items():
         rows, shortened = encode_comments(tokenizer, items, longest_of(model))
-        cut += shortened
+        cut += sum(shortened)
         number = model.language_id(language)
         examples.examples += [
             {"ids": ids, "labels": labels.index(str(item.label)), "language": number}
@@ -172,9 +172,9 @@ def as_comment(row: Mapping[str, Any], place: str, *, labelled: bool) -> Comment
     for name in wanted:
         if not isinstance(row.get(name), str):
             raise UserError(f'{place}: expected an object with a string "{name}", found {", ".join(row)}')
-    setting, topic = (str(row.get(name) or "") for name in (SETTING, TOPIC))
+    setting, topic, question_id = (name_in(row, name) for name in (SETTING, TOPIC, QUESTION_ID))
     question = row[QUESTION]
-    return Comment(question, row[COMMENT], row.get(LABEL), setting, topic, str(row.get(QUESTION_ID, question)))
+    return Comment(question, row[COMMENT], row.get(LABEL), setting, topic, question_id or question)
 
 
 def tell_settings(items: Sequence[Comment], learned: Sequence[Comment]) -> list[Comment]:
@@ -197,12 +197,13 @@ def tell_settings(items: Sequence[Comment], learned: Sequence[Comment]) -> list[
 
 def encode_comments(
     tokenizer: PreTrainedTokenizerFast, items: Sequence[Comment], longest: int
-) -> tuple[list[list[int]], int]:
-    """Ids of question and comment, with the special pieces, and how many had to be cut."""
+) -> tuple[list[list[int]], list[bool]]:
+    """Ids of question and comment, with the special pieces, and whether they had to be cut."""
     texts = [item.question for item in items], [item.comment for item in items]
     whole = tokenizer(*texts, verbose=False)["input_ids"]
-    if not (cut := sum(len(ids) > longest for ids in whole)):
-        return whole, 0
+    cut = [len(ids) > longest for ids in whole]
+    if not any(cut):
+        return whole, cut
     return tokenizer(*texts, truncation="longest_first", max_length=longest)["input_ids"], cut
 
 
@@ -226,7 +227,7 @@ def detect_stance(
     model.eval()
     names = [language] * len(items) if isinstance(language, str) else list(language)
     numbers = [model.language_id(name) for name in names]
-    rows, cut = encode_comments(tokenizer, items, longest_of(model)) if items else ([], 0)
+    rows, cut = encode_comments(tokenizer, items, longest_of(model)) if items else ([], [])
     found = np.zeros((len(items), model.config.num_labels), dtype=np.float32)
     order = sorted(range(len(rows)), key=lambda i: (numbers[i], -len(rows[i])))
     with reading(model):
@@ -234,7 +235,7 @@ def detect_stance(
             ids, packed = pack_rows([rows[i] for i in batch], [numbers[i] for i in batch])
             scores = model(ids.to(model.device), packed=packed).logits.float().softmax(dim=-1)
             found[batch] = scores.cpu().numpy()
-    return Stances(found, cut)
+    return Stances(found, np.array(cut, dtype=bool))
 
 
 def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
@@ -264,7 +265,7 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
             both = [f"{item.question}\n{item.comment}" for item in items]
             languages = tell_languages([row for _, row in chunk], known, comments, both, model.languages, detected)
             found = detect_stance(model, tokenizer, items, languages)
-            cut += found.cut
+            cut += int(found.cut.sum())
             for (_, row), shares in zip(chunk, found.probabilities.tolist(), strict=True):
                 stance = labels[int(np.argmax(shares))]
                 counts[stance] += 1

@@ -121,6 +121,11 @@ def test_objects_are_read(tmp_path: Path) -> None:
     assert (second.words, second.document) == (("gea",), "2")
 
 
+def test_documents_may_be_numbers_and_null_is_none(tmp_path: Path) -> None:
+    rows = [{"tokens": ["Cuira"], "ner_tags": ["O"], "document": name} for name in (0, 0, None, None)]
+    assert [each.document for each in read_tagged(objects(tmp_path / "a.jsonl", *rows))] == ["0", "0", "3", "4"]
+
+
 def test_numbers_stand_for_the_names_given(tmp_path: Path) -> None:
     path = objects(tmp_path / "a.jsonl", {"tokens": ["Val", "Müstair", "è"], "ner_tags": [1, 2, 0], "lang": "rm"})
     names = ["O", "B-LOC", "I-LOC"]

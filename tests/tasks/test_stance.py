@@ -23,7 +23,7 @@ from swissxmod import (
     read_records,
 )
 from swissxmod.cli import main
-from swissxmod.tasks.stance import Comment, encode_comments, tell_settings
+from swissxmod.tasks.stance import Comment, as_comment, encode_comments, tell_settings
 
 LABELS = {"Ja": "FAVOR", "Nein": "AGAINST"}
 
@@ -69,13 +69,13 @@ def test_learns_and_transfers_by_swapping_the_adapter(stance: Path, tmp_path: Pa
 
 
 def test_the_settings_of_a_test_set_are_kept_apart(stance: Path, tmp_path: Path) -> None:
-    first = comments(tmp_path / "a.jsonl", 8, test_set="new_comments_defr")
-    second = comments(tmp_path / "b.jsonl", 6, test_set="new_topics_defr")
+    first = comments(tmp_path / "a.jsonl", 8, test_set="new_comments_defr", comment="Ja")
+    second = comments(tmp_path / "b.jsonl", 6, test_set="new_topics_defr", comment="Ja die Brücke " * 30)
     (tmp_path / "both.jsonl").write_text(Path(first).read_text() + Path(second).read_text())
     settings = EvalStance(model=str(stance), data={"de": str(tmp_path / "both.jsonl")}, dataset="x-stance")
     evaluate_stance(settings, tmp_path / "scores")
-    found = {r.dataset: r.items for r in read_records(tmp_path / "scores" / "results.jsonl")}
-    assert found == {"x-stance, new_comments_defr": 8, "x-stance, new_topics_defr": 6}
+    found = {r.dataset: (r.items, r.cut) for r in read_records(tmp_path / "scores" / "results.jsonl")}
+    assert found == {"x-stance, new_comments_defr": (8, 0), "x-stance, new_topics_defr": (6, 6)}
 
 
 def test_settings_come_from_questions_and_topics_where_nobody_names_them(stance: Path, tmp_path: Path) -> None:
@@ -94,6 +94,11 @@ def test_settings_come_from_questions_and_topics_where_nobody_names_them(stance:
     expected = {"stance, new comments": 2, "stance, new questions": 4, "stance, new topics": 6}
     for system in ("model", "majority", "TF-IDF"):
         assert {r.dataset: r.items for r in records if r.system == system} == expected
+    # A question without a number is known by its words.
+    items = [
+        as_comment({"question": q, "comment": "Ja.", "question_id": None}, "", labelled=False) for q in ("A?", "B?")
+    ]
+    assert [item.question_id for item in items] == ["A?", "B?"]
     # Without training data, or without topics, nothing can be told.
     items = read_comments(str(tmp_path / "test.jsonl"), labelled=True)
     assert {item.setting for item in tell_settings(items, [])} == {""}
@@ -119,10 +124,10 @@ def test_what_is_too_long_is_cut_at_the_comment_and_counted(stance: Path) -> Non
     items = [Comment("Brücke?", "Ja " + "die Brücke " * 30), Comment("Brücke?", "Ja")]
     longest = model.base_model.max_tokens
     rows, cut = encode_comments(tokenizer, items, longest)
-    assert cut == 1 and len(rows[0]) == longest
+    assert cut == [True, False] and len(rows[0]) == longest
     question = tokenizer("Brücke?")["input_ids"]
     assert rows[0][: len(question)] == question
-    assert detect_stance(model, tokenizer, items, "de").cut == 1
+    assert detect_stance(model, tokenizer, items, "de").cut.tolist() == [True, False]
 
 
 def test_the_language_of_a_comment_is_detected_where_none_is_given(
