@@ -29,7 +29,7 @@ CELLS = 2**30
 ROWS = 64
 """Source sentences whose similarities with all targets are held at once."""
 LEAST = 1e-3
-"""Usual distance at least: a text of one sentence has no other."""
+"""Usual distance at least: all sentences of a text may be the same."""
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -126,9 +126,14 @@ def find_beads(vectors: Sequence[Mapping[int, np.ndarray]], largest: int, skip: 
 
 
 def _spans(vectors: Mapping[int, np.ndarray], others: np.ndarray) -> dict[int, Spans]:
-    """The mean distance from the others is the distance from their mean."""
-    centre = _unit(others).mean(axis=0)
+    """The mean distance from the others is the distance from their mean.
+
+    Of two texts of one sentence each nothing is usual: their distance counts as it is.
+    """
     units = {size: _unit(each) for size, each in vectors.items()}
+    if len(vectors[1]) == len(others) == 1:
+        return {1: Spans(units[1], np.ones(1))}
+    centre = _unit(others).mean(axis=0)
     return {size: Spans(unit, np.maximum(1 - unit @ centre, LEAST)) for size, unit in units.items()}
 
 

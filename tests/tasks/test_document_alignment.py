@@ -47,14 +47,30 @@ def test_beads_by_hand() -> None:
     assert (1, 0) not in sizes(find_beads([spans(source, 3), spans(target[:3], 3)], 4, 5.0))
 
 
-def cheapest(source: np.ndarray, target: np.ndarray, largest: int, skip: float) -> float:
-    """Cost of the best way, of all there are."""
-    vectors = [spans(side, largest - 1) for side in (source, target)]
-    units = [{k: v / np.linalg.norm(v, axis=1, keepdims=True) for k, v in side.items()} for side in vectors]
-    usual = [
+@pytest.mark.parametrize(("cosine", "skip", "expected"), [(0.6, 0.5, [(1, 1)]), (0.6, 0.1, [(0, 1), (1, 0)])])
+def test_a_sentence_and_its_only_translation(cosine: float, skip: float, expected: Sizes) -> None:
+    source, target = np.array([[1.0, 0.0]]), np.array([[cosine, (1 - cosine**2) ** 0.5]])
+    assert sizes(find_beads([{1: source}, {1: target}], 4, skip)) == expected
+
+
+def units_of(source: np.ndarray, target: np.ndarray, longest: int) -> list[dict[int, np.ndarray]]:
+    sides = [spans(side, longest) for side in (source, target)]
+    return [{k: v / np.linalg.norm(v, axis=1, keepdims=True) for k, v in side.items()} for side in sides]
+
+
+def usual_distances(units: list[dict[int, np.ndarray]]) -> list[dict[int, np.ndarray]]:
+    if len(units[0][1]) == len(units[1][1]) == 1:
+        return [{1: np.ones(1)}] * 2
+    return [
         {k: np.array([np.mean([1 - v @ w for w in units[1 - side][1]]) for v in unit]) for k, unit in own.items()}
         for side, own in enumerate(units)
     ]
+
+
+def cheapest(source: np.ndarray, target: np.ndarray, largest: int, skip: float) -> float:
+    """Cost of the best way, of all there are."""
+    units = units_of(source, target, largest - 1)
+    usual = usual_distances(units)
     steps = [*itertools.product(range(1, largest), repeat=2)]
 
     def cost(i: int, j: int) -> float:
@@ -78,18 +94,15 @@ def test_no_other_way_is_cheaper_and_every_sentence_is_on_it_once(n: int, m: int
     beads = find_beads(vectors, 4, skip)
     assert [i for bead in beads for i in bead.source] == list(range(n))
     assert [j for bead in beads for j in bead.target] == list(range(m))
-    units = [{k: v / np.linalg.norm(v, axis=1, keepdims=True) for k, v in side.items()} for side in vectors]
+    usual = usual_distances(units_of(source, target, 3))
     total = 0.0
     for bead in beads:
         a, b = len(bead.source), len(bead.target)
         if not a or not b:
             total += skip
             continue
-        usual = [
-            np.mean(1 - units[1 - side][1] @ units[side][size][start])
-            for side, (size, start) in enumerate([(a, bead.source.start), (b, bead.target.start)])
-        ]
-        total += a * b * (1 - bead.similarity) / np.mean(usual)
+        both = [usual[0][a][bead.source.start], usual[1][b][bead.target.start]]
+        total += a * b * (1 - bead.similarity) / np.mean(both)
     assert total == pytest.approx(cheapest(source, target, 4, skip), abs=1e-4)
 
 
