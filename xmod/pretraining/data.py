@@ -80,7 +80,8 @@ def steps_of(settings: Pretrain, sources: Sequence[Source], shares: Sequence[flo
     if settings.steps is not None:
         return settings.steps
     if settings.tokens is not None:
-        return math.ceil(settings.tokens / (settings.batch_size * settings.block_size))
+        block = sum(source.mean * share for source, share in zip(sources, shares, strict=True))
+        return math.ceil(round(settings.tokens / (settings.batch_size * block), 6))
     if settings.epochs is None:
         return DEFAULT_STEPS
     texts = [(source.size, share) for source, share in zip(sources, shares, strict=True) if len(source.languages) == 1]

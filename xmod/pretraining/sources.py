@@ -45,6 +45,11 @@ class Source(ABC):
     def size(self) -> int:
         """Blocks of one pass over the text."""
 
+    @property
+    def mean(self) -> float:
+        """Pieces of a block on average."""
+        return self.pieces(self.draw(self.size, np.random.default_rng(0))) / self.size
+
     @abstractmethod
     def draw(self, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
         """Places of ``count`` blocks: all there are come before any comes again."""

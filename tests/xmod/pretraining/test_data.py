@@ -8,8 +8,8 @@ import pytest
 from swissxmod import Pretrain
 from swissxmod.xmod.pretraining.data import steps_of
 
-TEXTS = [SimpleNamespace(size=300, languages=(0,)), SimpleNamespace(size=100, languages=(3,))]
-PAIRS = [SimpleNamespace(size=1000, languages=(0, 3))]
+TEXTS = [SimpleNamespace(size=300, mean=16.0, languages=(0,)), SimpleNamespace(size=100, mean=16.0, languages=(3,))]
+PAIRS = [SimpleNamespace(size=1000, mean=6.0, languages=(0, 3))]
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,8 @@ def test_a_budget_pays_for_steps(budget: dict[str, Any], expected: int) -> None:
 def test_an_epoch_is_one_of_text_and_the_pairs_come_on_top() -> None:
     settings = Pretrain(model="m", corpora={"de": "x"}, batch_size=8, epochs=2)
     assert steps_of(settings, [*TEXTS, *PAIRS], [0.4, 0.4, 0.2]) == 125  # type: ignore[arg-type]
+
+
+def test_tokens_are_those_of_the_blocks_that_are_drawn() -> None:
+    settings = Pretrain(model="m", corpora={"de": "x"}, batch_size=10, tokens=1400)
+    assert steps_of(settings, [*TEXTS, *PAIRS], [0.4, 0.4, 0.2]) == 10  # type: ignore[arg-type]

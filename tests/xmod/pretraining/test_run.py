@@ -219,6 +219,13 @@ def test_a_budget_is_steps_tokens_or_epochs(
     assert sum(summary["pieces"].values()) == summary["steps"] * 4 * 16
 
 
+def test_tokens_are_counted_in_blocks_of_any_length(
+    model_folder: Path, corpora: dict[str, str], tmp_path: Path
+) -> None:
+    settings = short(model_folder, corpora, steps=None, tokens=600, packing="documents", batch_size=2)
+    assert sum(pretrain(settings, tmp_path / "out")["pieces"].values()) == pytest.approx(600, rel=0.1)
+
+
 def test_a_batch_in_parts_learns_the_same(model_folder: Path, corpora: dict[str, str], tmp_path: Path) -> None:
     curves = []
     for micro_batch, again in ((4, False), (1, False), (2, True)):
