@@ -92,7 +92,11 @@ def argmax(similarities: np.ndarray) -> Links:
 
 
 def itermax(similarities: np.ndarray) -> Links:
-    """:func:`argmax`, again with similarities discounted where one of the words has a link, and 0 where both have."""
+    """:func:`argmax`, again with similarities discounted where one of the words has a link, and 0 where both have.
+
+    Cosines are taken as (1 + cosine) / 2, as SimAlign does, so that none is less than nothing.
+    """
+    similarities = (1 + similarities) / 2
     found = argmax(similarities)
     for _ in range(ROUNDS - 1):
         rows, columns = (
