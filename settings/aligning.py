@@ -79,7 +79,7 @@ class AlignSentences(TwoLanguages, Encoding):
     score: SentenceScore = "margin"
     """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
     mutual: bool = True
-    """Only pairs of which each is the other's best; else the best target of every source."""
+    """Only pairs of which each is the other's best; else the best target of every different source."""
     threshold: float = 0.0
     """Score that a pair must reach."""
 

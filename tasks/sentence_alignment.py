@@ -7,7 +7,7 @@ et al. 2020). Scored by the accuracy of retrieval in both directions, as on Tato
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,10 +93,11 @@ def _nearest(
 def _neighbour_means(queries: Tensor, candidates: Tensor) -> np.ndarray:
     """Mean cosine of each query with its nearest candidates."""
     k = min(NEIGHBOURS, len(candidates))
-    nearest = [
-        np.partition(similarity(part, candidates), -k, axis=1)[:, -k:] for part in queries.split(_rows(candidates))
+    means = [
+        np.partition(similarity(part, candidates), -k, axis=1)[:, -k:].mean(axis=1)
+        for part in queries.split(_rows(candidates))
     ]
-    return np.concatenate(nearest).mean(axis=1)
+    return np.concatenate(means)
 
 
 def _rows(candidates: Tensor) -> int:
@@ -104,12 +105,18 @@ def _rows(candidates: Tensor) -> int:
 
 
 def retrieve_by_pieces(source: Sequence[Tensor], target: Sequence[Tensor]) -> Found:
-    """The most similar sentence of the other side by :func:`bert_scores`."""
-    scores = bert_scores(source, target)
-    return Found(scores.argmax(axis=1), scores.argmax(axis=0), scores.max(axis=1))
+    """The most similar sentence of the other side by :func:`bert_scores`; the first, at 0, of one without a piece."""
+    there, score = np.zeros(len(source), dtype=int), np.zeros(len(source), dtype=np.float32)
+    back, highest = np.zeros(len(target), dtype=int), np.full(len(target), -np.inf, dtype=np.float32)
+    for some, scores in bert_scores(source, target):
+        there[some], score[some] = scores.argmax(axis=1), scores.max(axis=1)
+        best = scores.max(axis=0)
+        better = best > highest
+        back[better], highest[better] = np.array(some)[scores.argmax(axis=0)][better], best[better]
+    return Found(there, back, score)
 
 
-def bert_scores(source: Sequence[Tensor], target: Sequence[Tensor]) -> np.ndarray:
+def bert_scores(source: Sequence[Tensor], target: Sequence[Tensor]) -> Iterator[tuple[list[int], np.ndarray]]:
     """BERTScore F1 of every source with every target sentence, without weights (Zhang et al. 2020).
 
     Each piece is compared with the most similar piece of the other sentence; the mean over the pieces of one side is
@@ -119,26 +126,27 @@ def bert_scores(source: Sequence[Tensor], target: Sequence[Tensor]) -> np.ndarra
         source: vectors of the pieces of each sentence, special ones left out, shape (pieces, hidden) each.
         target: the same of the other side.
 
-    Returns:
-        shape (source sentences, target sentences); 0 for a sentence without a piece.
+    Yields:
+        numbers of some source sentences, in order, those without a piece left out, and their scores, shape (some,
+        target sentences), 0 for a target without a piece.
     """
-    scores = np.zeros((len(source), len(target)), dtype=np.float32)
     rows, columns = ([i for i, pieces in enumerate(side) if len(pieces)] for side in (source, target))
-    if not rows or not columns:
-        return scores
+    if not columns:
+        return
     candidates = torch.cat([target[j] for j in columns])
-    ends = _starts([target[j] for j in columns])
-    lengths = np.diff(ends, append=len(candidates))
+    target_starts = _starts([target[j] for j in columns])
+    lengths = np.diff(target_starts, append=len(candidates))
     for some in filled(rows, lambda i: len(source[i]), _rows(candidates)):
         starts = _starts([source[i] for i in some])
         pieces = torch.cat([source[i] for i in some])
         similarities = similarity(pieces, candidates)
-        precision = np.add.reduceat(np.maximum.reduceat(similarities, ends, axis=1), starts, axis=0)
+        precision = np.add.reduceat(np.maximum.reduceat(similarities, target_starts, axis=1), starts, axis=0)
         precision /= np.diff(starts, append=len(pieces))[:, None]
-        recall = np.add.reduceat(np.maximum.reduceat(similarities, starts, axis=0), ends, axis=1) / lengths
+        recall = np.add.reduceat(np.maximum.reduceat(similarities, starts, axis=0), target_starts, axis=1) / lengths
         total = precision + recall
-        scores[np.ix_(some, columns)] = 2 * precision * recall / np.where(total == 0, 1, total)
-    return scores
+        scores = np.zeros((len(some), len(target)), dtype=np.float32)
+        scores[:, columns] = 2 * precision * recall / np.where(total == 0, 1, total)
+        yield some, scores
 
 
 def _starts(sentences: Sequence[Tensor]) -> np.ndarray:
@@ -227,13 +235,15 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
         out: file to write: source sentence, target sentence and score a line, the best first.
 
     Returns:
-        numbers of sentences, of pairs, and of sentences that had to be read in windows.
+        numbers of different sentences, of lines that repeat one and are left out, of pairs, and of sentences that had
+        to be read in windows.
 
     Raises:
         UserError: for files that cannot be read, or a language without an adapter.
     """
     model, tokenizer = load_encoder(settings.model, settings.precision)
-    sides = [list(dict.fromkeys(read_side(path))) for path in (settings.source, settings.target)]
+    lines = [read_side(path) for path in (settings.source, settings.target)]
+    sides = [list(dict.fromkeys(side)) for side in lines]
     search = find_translations(model, tokenizer, sides, settings.languages, settings.score)
     there, back, score = search.found
     pairs = [
@@ -244,16 +254,18 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
     pairs.sort(key=lambda pair: -pair[0])
     with new_file(out) as temporary:
         temporary.write_text("".join(f"{a}\t{b}\t{value:.4f}\n" for value, a, b in pairs), encoding="utf-8")
-    return {"source": len(sides[0]), "target": len(sides[1]), "pairs": len(pairs), "windowed": search.windowed}
+    repeated = sum(len(all_) - len(side) for all_, side in zip(lines, sides, strict=True))
+    different = {"source": len(sides[0]), "target": len(sides[1])}
+    return different | {"repeated": repeated, "pairs": len(pairs), "windowed": search.windowed}
 
 
 def read_side(path: str) -> list[str]:
-    """Sentences of a file, one a line; empty lines are left out, tabs become blanks.
+    """Sentences of a file, one a line; empty lines are left out, a tab becomes a blank.
 
     Raises:
         UserError: if the file cannot be read, or has no sentence.
     """
-    found = [" ".join(line.split()) for line in read_lines(path) if line.strip()]
+    found = [line.strip().replace("\t", " ") for line in read_lines(path) if line.strip()]
     if not found:
         raise UserError(f"{path}: expected a sentence a line, found empty lines")
     return found

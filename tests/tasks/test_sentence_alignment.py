@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +22,7 @@ from swissxmod.tasks.sentence_alignment import (
     find_translations,
     read_sentences,
     retrieve,
+    retrieve_by_pieces,
 )
 from swissxmod.tasks.word_alignment import load_encoder
 
@@ -96,11 +99,35 @@ def test_bert_scores_of_all_are_those_of_each_pair(cells: int, monkeypatch: pyte
     generator = torch.Generator().manual_seed(1)
     sides = [[torch.rand(length, 8, generator=generator) for length in lengths] for lengths in ((3, 1, 5), (2, 4))]
     expected = [[bert_score(source, target) for target in sides[1]] for source in sides[0]]
-    np.testing.assert_allclose(bert_scores(*sides), expected, rtol=1e-5)
+    found = {i: row for some, rows in bert_scores(*sides) for i, row in zip(some, rows, strict=True)}
+    np.testing.assert_allclose([found[0], found[1], found[2]], expected, rtol=1e-5)
+    there, back, score = retrieve_by_pieces(*sides)
+    np.testing.assert_array_equal(there, np.argmax(expected, axis=1))
+    np.testing.assert_array_equal(back, np.argmax(expected, axis=0))
+    np.testing.assert_allclose(score, np.max(expected, axis=1), rtol=1e-5)
     empty = torch.zeros(0, 8)
-    found = bert_scores([empty, *sides[0]], [sides[1][0], empty, sides[1][1]])
-    np.testing.assert_allclose(found, [[0, 0, 0], *([a, 0, b] for a, b in expected)], rtol=1e-5)
-    assert bert_scores([empty], [empty]).tolist() == [[0]]
+    found = {
+        i: row
+        for some, rows in bert_scores([empty, *sides[0]], [sides[1][0], empty, sides[1][1]])
+        for i, row in zip(some, rows, strict=True)
+    }
+    np.testing.assert_allclose([found[1], found[2], found[3]], [[a, 0, b] for a, b in expected], rtol=1e-5)
+    there, back, score = retrieve_by_pieces([empty, *sides[0]], [empty])
+    assert there.tolist() == [0, 0, 0, 0] and back.tolist() == [0] and score.tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("how", ["cosine", "margin", "bertscore"])
+def test_memory_does_not_grow_with_one_side_times_the_other(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentence_alignment, "CELLS", 2**14)
+    sides = [torch.rand(2000, 4, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+    tracemalloc.start()
+    if how == "bertscore":
+        retrieve_by_pieces(*(side.split(1) for side in sides))
+    else:
+        retrieve(*sides, margin=how == "margin")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**21  # all similarities would be 16 million bytes
 
 
 def test_accuracy_is_of_sums() -> None:
@@ -149,6 +176,15 @@ def test_pairs_are_mined_from_the_command_line(model_folder: Path, tmp_path: Pat
     (tmp_path / "b").write_text("\n\n")
     assert main([*words[:-1], str(tmp_path / "other.tsv")]) == 2
     assert not (tmp_path / "other.tsv").exists()
+
+
+def test_lines_that_repeat_another_are_counted_and_blanks_stay(model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("ina  punt\nla\u00a0via\nina  punt\n la\u00a0via\t\n")
+    settings = AlignSentences(model=str(model_folder), source=str(tmp_path / "a"), target=str(tmp_path / "a"))
+    told = align_sentences(replace(settings, source_language="rm", target_language="rm"), tmp_path / "out")
+    assert (told["source"], told["target"], told["repeated"]) == (2, 2, 4)
+    rows = sorted(line.split("\t")[0] for line in (tmp_path / "out").read_text().splitlines())
+    assert rows == ["ina  punt", "la\u00a0via"]
 
 
 def test_half_the_precision_finds_the_same_pairs(
