@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ PATHS = frozenset(
         "comparisons",
         "corpora",
         "counts",
+        "curves",
         "data",
         "detector",
         "dev",
@@ -48,10 +50,10 @@ TagScheme = Literal["auto", "iob1", "iob2", "bioes", "lenient"]
 
 
 def check_minima(settings: object, **minima: float) -> None:
-    """Refuse numbers below their minimum; one that was not given (None) is none."""
+    """Refuse numbers below their minimum, or none at all (.nan, .inf); one that was not given (None) is none."""
     for name, minimum in minima.items():
         value = getattr(settings, name)
-        if value is not None and value < minimum:
+        if value is not None and not minimum <= value < math.inf:
             raise UserError(f"{name}: expected at least {minimum}, found {value}")
 
 

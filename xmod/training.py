@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -183,6 +184,7 @@ def _arguments(plan: TrainingPlan, work: Path) -> TrainingArguments:
         metric_for_best_model=MEAN if plan.patience is not None else None,
         greater_is_better=False,
         logging_steps=max(1, plan.steps // 100),
+        logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to="wandb" if plan.monitor == "wandb" else "none",
         seed=plan.seed,
@@ -237,9 +239,7 @@ def _explained(error: Exception, plan: TrainingPlan, work: Path) -> Exception:
     advice = f"the same command goes on from {Path(last).name}" if last else "start again; there is no checkpoint yet"
     text = first_line(error)
     if isinstance(error, torch.OutOfMemoryError):
-        return UserError(
-            f"the GPU has no memory left: take a smaller --micro_batch (pretraining) or batch_size; {advice}"
-        )
+        return UserError(f"the GPU has no memory left: take a smaller --micro_batch or batch_size; {advice}")
     if world_size() > 1 and ("peer" in text or "NCCL" in text or "gloo" in text):
         return ConnectionError(
             f"another process of this run ended (see what it says; killed ones say nothing); {advice}"
@@ -322,9 +322,14 @@ class ProgressLine(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """Show the losses and how many tokens there were."""
+        """Show the losses and how many tokens there were; a loss that is no number ends the training."""
         if not logs or "loss" not in logs:
             return
+        if not isfinite(logs["loss"]):
+            raise UserError(
+                f"{self.title}: the loss is {logs['loss']} at step {state.global_step}, so the weights are lost; "
+                "take a smaller learning_rate"
+            )
         line = self.line(logs, state.global_step)
         self.bar.set_postfix_str(line)
         if self.bar.disable and is_main() and monotonic() > self.told + BETWEEN_LINES:

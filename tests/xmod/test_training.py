@@ -29,6 +29,13 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr().err == "finetune ner: step 2 of 9, loss 0.50\n"
 
 
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_training(loss: float) -> None:
+    line, state = ProgressLine("finetune ner"), SimpleNamespace(max_steps=9, global_step=3)
+    with pytest.raises(UserError, match=f"finetune ner: the loss is {loss} at step 3.* smaller learning_rate"):
+        line.on_log(None, state, SimpleNamespace(), logs={"loss": loss})
+
+
 @pytest.mark.parametrize(
     ("processes", "micro_batch", "expected"), [(1, None, (32, 1)), (2, None, (16, 1)), (2, 4, (4, 4)), (4, 8, (8, 1))]
 )
