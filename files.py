@@ -24,6 +24,7 @@ from .errors import UserError, needs_extra
 
 CURVE = "training.json"
 """A model folder's learning curve."""
+_OTHER_ARCHIVES = (".bz2", ".xz", ".zip", ".7z")
 STANDARD = "-"
 """Stands for standard input or output where a file could be named."""
 RESULTS = "results.jsonl"
@@ -87,7 +88,7 @@ def standard_input() -> Iterator[str]:
     """
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
-            yield line.decode("utf-8").rstrip("\r\n")
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise UserError(f"standard input, line {number}: not UTF-8 text ({error.reason})") from error
 
@@ -95,6 +96,8 @@ def standard_input() -> Iterator[str]:
 def _open_bytes(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path))
+    if path.suffix in _OTHER_ARCHIVES:
+        raise UserError(f"{path}: expected plain text, .gz or .zst; unpack it")
     if path.suffix != ".zst":
         return path.open("rb")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ HUB = "hub:"
 """What the name of a data set of the hub begins with, where a path could stand."""
 TEXT, LANGUAGE = "text", "language"
 """What objects call a text and its language."""
+_HALF_SIGN = re.compile(r"[\ud800-\udfff]")
 
 
 def as_list(one_or_several: Paths) -> list[str]:
@@ -86,7 +88,7 @@ def _texts_of_objects(path: str, column: str) -> Iterator[str]:
     for place, record in read_objects(path):
         if not isinstance(record.get(column), str):
             raise UserError(f'{place}: expected an object with a string "{column}", found {str(record)[:60]}')
-        yield record[column]
+        yield whole_signs(record[column])
 
 
 def is_jsonl(path: str) -> bool:
@@ -105,8 +107,10 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: not a JSON object ({error.msg})") from error
+        except (ValueError, RecursionError) as error:  # also a number too long, or too many brackets, for Python
+            raise UserError(
+                f"{path}:{number}: not a JSON object ({getattr(error, 'msg', first_line(error))})"
+            ) from error
         if not isinstance(record, dict):
             raise UserError(f"{path}:{number}: expected a JSON object, found {line[:60]!r}")
         yield f"{path}:{number}", record
@@ -155,6 +159,11 @@ def json_line(row: Row) -> str:
     except UnicodeEncodeError:
         line = json.dumps(row)
     return line + "\n"
+
+
+def whole_signs(text: str) -> str:
+    """The text with U+FFFD for halves of signs (surrogates), which JSON can hold, and UTF-8 and tokenizers cannot."""
+    return _HALF_SIGN.sub("\ufffd", text)
 
 
 def name_in(row: Mapping[str, Any], key: str) -> str:

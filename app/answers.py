@@ -19,7 +19,8 @@ from ..settings import MINI, WordLinking
 from ..tasks.tagger import Entity, Passage, Tagger, detect_passages
 from ..tasks.tagging import model_types
 from ..tasks.word_alignment import all_links, chosen, load_encoder, word_vectors
-from ..tasks.words import split_words, whole_signs
+from ..tasks.words import split_words
+from ..texts import whole_signs
 from ..xmod.modeling import XmodModel
 
 # JSON can hold halves of signs, which can neither be read by a tokenizer nor be sent back.

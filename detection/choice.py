@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..texts import LANGUAGE, Row
-from ..xmod.languages import may_mean, same_language
+from ..texts import LANGUAGE, Row, language_of
+from ..xmod.languages import may_mean, resolve_language, same_language
 from .detector import OTHER, UNSURE, LanguageDetector
 
 
@@ -88,8 +88,8 @@ def _adapter_name(language: str, adapters: Sequence[str]) -> str | None:
 
 
 def tell_languages(
-    rows: Sequence[Row],
-    known: Sequence[str | None],
+    placed: Sequence[tuple[str, Row]],
+    default: str | None,
     passages: Sequence[str],
     contexts: Sequence[str],
     adapters: Sequence[str],
@@ -98,18 +98,21 @@ def tell_languages(
     """The language of each object; one that says none is told the one detected, and how sure that is ("detected").
 
     Args:
-        rows: objects of a file.
-        known: what is said of their language.
+        placed: objects of a file, each with its place.
+        default: language of those that do not say theirs; None to detect it.
         passages: what it shows in.
         contexts: what shows it where the passage does not.
         adapters: of the model.
         counts: of the languages that were detected, and of those that did not show; added to.
 
     Raises:
-        UserError: as :class:`LanguageChoice`.
+        UserError: as :class:`LanguageChoice`, and for an object in a language without an adapter.
     """
-    languages = list(known)
-    if silent := [number for number, language in enumerate(known) if language is None]:
+    languages = [language_of(row, place, default) for place, row in placed]
+    for language in dict.fromkeys(languages):
+        if language is not None and language != default:
+            _check_adapter(language, adapters, placed[languages.index(language)][0])
+    if silent := [number for number, language in enumerate(languages) if language is None]:
         asked, around = ([texts[number] for number in silent] for texts in (passages, contexts))
         for number, choice in zip(
             silent, LanguageChoice(adapters).choose(asked, around, range(len(silent))), strict=True
@@ -117,5 +120,12 @@ def tell_languages(
             languages[number] = choice.language
             counts[choice.language if choice.sure else UNSURE] += 1
             told = {"probability": choice.probability, "sure": choice.sure}
-            rows[number].update({LANGUAGE: choice.language, "detected": told})
+            placed[number][1].update({LANGUAGE: choice.language, "detected": told})
     return [str(language) for language in languages]
+
+
+def _check_adapter(language: str, adapters: Sequence[str], place: str) -> None:
+    try:
+        resolve_language(language, adapters)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error

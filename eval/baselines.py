@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 from ..tasks.stance import Comment
 
 Baseline = Callable[[Sequence[Comment]], list[str]]
@@ -22,7 +22,7 @@ def tfidf(learned: Sequence[Comment]) -> Baseline:
     """Logistic regression on words and word pairs of question and comment, weighted by TF-IDF.
 
     Raises:
-        UserError: if scikit-learn is not installed.
+        UserError: if scikit-learn is not installed, or the comments have one label or no word.
     """
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -31,7 +31,10 @@ def tfidf(learned: Sequence[Comment]) -> Baseline:
     except ImportError as error:
         raise UserError("baseline_train: needs an extra: pip install 'swissxmod[baselines]'") from error
     pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=1000))
-    pipeline.fit([_text(item) for item in learned], [str(item.label) for item in learned])
+    try:
+        pipeline.fit([_text(item) for item in learned], [str(item.label) for item in learned])
+    except ValueError as error:
+        raise UserError(f"baseline_train: TF-IDF cannot learn from these comments: {first_line(error)}") from error
     return lambda items: [str(label) for label in pipeline.predict([_text(item) for item in items])]
 
 

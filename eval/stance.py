@@ -51,12 +51,13 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
         language: tell_settings(read_comments(path, language, labelled=True), learned)
         for language, path in settings.data.items()
     }
-    measured = [each for model in models for each in _measured(model, tests, settings)]
     adapters = XmodConfig.from_pretrained(models[0]).languages
     # The model may lack a language that only the baselines learn from: it keeps its name then.
     languages = {name: next((key for key in adapters if may_mean(name, key)), name) for name in train}
     languages |= {name: language for name, (language, _) in distinct_readers(tests, settings.read_as, adapters).items()}
-    measured += list(_baselines(train, tests, languages, settings)) if settings.baselines else []
+    # First, as they take seconds and may fail.
+    baselines = list(_baselines(train, tests, languages, settings)) if settings.baselines else []
+    measured = [each for model in models for each in _measured(model, tests, settings)] + baselines
     with new_folder(out) as folder:
         write_measured(folder, measured)
     told: dict[str, Any] = {}

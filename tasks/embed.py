@@ -16,7 +16,7 @@ from ..detection.choice import tell_languages
 from ..errors import UserError
 from ..files import STANDARD, new_file, opened
 from ..settings import Embed
-from ..texts import Row, filled, json_line, language_of, read_texts
+from ..texts import Row, filled, json_line, read_texts
 from ..xmod.encoding import encode
 from ..xmod.modeling import XmodModel
 from .word_alignment import load_encoder
@@ -61,8 +61,7 @@ def _encoded(
     for part in filled(read_texts(settings.text, column), lambda row: len(row[1][column]) + 1, CHARACTERS):
         rows = [row for _, row in part]
         texts = [row[column] for row in rows]
-        known = [language_of(row, place, settings.language) for place, row in part]
-        languages = tell_languages(rows, known, texts, texts, model.languages, detected)
+        languages = tell_languages(part, settings.language, texts, texts, model.languages, detected)
         yield rows, encode(model, tokenizer, texts, languages, layer=settings.layer, special=settings.special)
 
 

@@ -14,9 +14,9 @@ from ..detection.choice import tell_languages
 from ..errors import UserError
 from ..files import opened
 from ..settings import PredictFill
-from ..texts import batched, json_line, language_of, read_texts
+from ..texts import batched, json_line, read_texts
 from ..xmod.checkpoints import load_with_tokenizer
-from ..xmod.inference import run_pieces
+from ..xmod.inference import cut_texts, run_pieces
 from ..xmod.modeling import XmodForMaskedLM
 from ..xmod.packing import PackedBatch
 
@@ -51,22 +51,17 @@ def predict_fill(settings: PredictFill, out: str | Path) -> dict[str, Any]:
     with opened(out) as file:
         for part in batched(read_texts(settings.text, settings.text_column), TOGETHER):
             written = [row[settings.text_column] for _, row in part]
-            rows = [_pieces(text, place, tokenizer) for text, (place, _) in zip(written, part, strict=True)]
-            known = [language_of(row, place, settings.language) for place, row in part]
-            languages = tell_languages([row for _, row in part], known, written, written, model.languages, detected)
+            rows = cut_texts(tokenizer, written)
+            for text, ids, (place, _) in zip(written, rows, part, strict=True):
+                if tokenizer.mask_token_id not in ids:
+                    raise UserError(f"{place}: expected a text with {tokenizer.mask_token}, found {text[:60]!r}")
+            languages = tell_languages(part, settings.language, written, written, model.languages, detected)
             guesses = fill(model, tokenizer, rows, languages, settings.top)
             for (_, row), found in zip(part, guesses, strict=True):
                 file.write(json_line(row | {"masks": [[guess._asdict() for guess in mask] for mask in found]}))
                 masks += len(found)
             texts += len(part)
     return {"texts": texts, "masks": masks} | ({"detected": dict(detected)} if detected else {})
-
-
-def _pieces(text: str, place: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-    if tokenizer.mask_token_id not in ids:
-        raise UserError(f"{place}: expected a text with {tokenizer.mask_token}, found {text[:60]!r}")
-    return ids
 
 
 def fill(

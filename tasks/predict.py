@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from ..detection.detector import UNSURE
 from ..files import opened
 from ..settings import NerFormat, PredictNer
-from ..texts import LANGUAGE, Row, filled, json_line, language_of, read_texts
+from ..texts import LANGUAGE, Row, filled, json_line, language_of, read_texts, whole_signs
 from .tagger import Entity, Spoken, Tagger
 from .tagging import model_types
-from .words import split_words, whole_signs
+from .words import split_words
 
 CHARACTERS = 2_000_000
 """Text that is tagged together: enough to sort by length, and memory does not grow with the file."""

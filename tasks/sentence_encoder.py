@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from ..xmod.checkpoints import load_with_tokenizer
-from ..xmod.inference import pad_batch, window_size
+from ..xmod.inference import cut_texts, pad_batch, window_size
 from ..xmod.languages import resolve_language
 from ..xmod.modeling import XmodModel
 
@@ -49,12 +49,17 @@ class SentenceEncoder(InputModule):
                 default. Texts that lose some are counted in a warning.
 
         Raises:
-            UserError: for a model that cannot be loaded, or a language without an adapter.
+            UserError: for a model that cannot be loaded, a language without an adapter, or fewer than three
+            pieces to read.
         """
         super().__init__()
         self.model, self.tokenizer = load_with_tokenizer(XmodModel, str(model), add_pooling_layer=False)
         self.language = language and resolve_language(language, self.model.languages)
         longest = window_size(self.model) + 2
+        if max_seq_length is not None and max_seq_length < 3:
+            raise UserError(
+                f"max_seq_length: expected 3 pieces or more, two of them <s> and </s>, found {max_seq_length}"
+            )
         self.max_seq_length = min(max_seq_length or longest, longest)
 
     def preprocess(
@@ -83,7 +88,7 @@ class SentenceEncoder(InputModule):
             raise UserError(f"in which language are the texts? Give language= or prompt=, one of {known}")
         number = self.model.language_id(named)
         room = self.max_seq_length - 2
-        cut = self.tokenizer(list(inputs), add_special_tokens=False, verbose=False)["input_ids"]
+        cut = cut_texts(self.tokenizer, inputs)
         if longer := sum(len(ids) > room for ids in cut):
             LOG.warning("%d of %d texts are longer than %d pieces; their ends are not read", longer, len(cut), room)
         begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id

@@ -18,9 +18,9 @@ from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..detection.choice import tell_languages
 from ..errors import UserError
-from ..files import new_file
+from ..files import opened
 from ..settings import FinetuneStance, PredictStance
-from ..texts import LANGUAGE, batched, filled, json_line, language_of, name_in, read_objects, read_rows
+from ..texts import batched, filled, json_line, language_of, name_in, read_objects, read_rows, whole_signs
 from ..xmod.inference import token_budget
 from ..xmod.inputs import IGNORED
 from ..xmod.languages import by_adapter, same_language
@@ -155,11 +155,20 @@ def read_comments(path: str, language: str | None = None, *, labelled: bool) -> 
     items = [
         as_comment(row, place, labelled=labelled)
         for place, row in read_rows(path)
-        if language is None or LANGUAGE not in row or same_language(str(row[LANGUAGE]), language)
+        if language is None or _is_in(row, place, language)
     ]
     if not items:
         raise UserError(f"{path}: no comment{f' in {language}' if language else ''}")
     return items
+
+
+def _is_in(row: Mapping[str, Any], place: str, language: str) -> bool:
+    """Whether an object is in a language, or does not say in which."""
+    told = language_of(row, place, None)
+    try:
+        return told is None or same_language(told, language)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
 
 
 def as_comment(row: Mapping[str, Any], place: str, *, labelled: bool) -> Comment:
@@ -171,7 +180,8 @@ def as_comment(row: Mapping[str, Any], place: str, *, labelled: bool) -> Comment
     wanted = [QUESTION, COMMENT, *([LABEL] if labelled else [])]
     for name in wanted:
         if not isinstance(row.get(name), str):
-            raise UserError(f'{place}: expected an object with a string "{name}", found {", ".join(row)}')
+            found = f"{row[name]!r:.40}" if name in row else ", ".join(row)
+            raise UserError(f'{place}: expected an object with a string "{name}", found {found}')
     setting, topic, question_id = (name_in(row, name) for name in (SETTING, TOPIC, QUESTION_ID))
     question = row[QUESTION]
     return Comment(question, row[COMMENT], row.get(LABEL), setting, topic, question_id or question)
@@ -199,7 +209,7 @@ def encode_comments(
     tokenizer: PreTrainedTokenizerFast, items: Sequence[Comment], longest: int
 ) -> tuple[list[list[int]], list[bool]]:
     """Ids of question and comment, with the special pieces, and whether they had to be cut."""
-    texts = [item.question for item in items], [item.comment for item in items]
+    texts = [whole_signs(item.question) for item in items], [whole_signs(item.comment) for item in items]
     whole = tokenizer(*texts, verbose=False)["input_ids"]
     cut = [len(ids) > longest for ids in whole]
     if not any(cut):
@@ -243,8 +253,8 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
 
     Args:
         settings: the model and the comments.
-        out: JSONL file to write: what each object had, "stance", and "probabilities" of all labels; where no language
-            is given, the "language" detected by the comment, and how sure that is ("detected").
+        out: JSONL file to write, or "-": what each object had, "stance", and "probabilities" of all labels; where no
+            language is given, the "language" detected by the comment, and how sure that is ("detected").
 
     Returns:
         number of comments of each stance, and of those that were cut.
@@ -257,13 +267,12 @@ def predict_stance(settings: PredictStance, out: str | Path) -> dict[str, Any]:
     )
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
     counts, cut, detected = Counter(dict.fromkeys(labels, 0)), 0, Counter[str]()
-    with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with opened(out) as file:
         for chunk in batched(read_objects(settings.text), CHUNK):
             items = [as_comment(row, place, labelled=False) for place, row in chunk]
-            known = [language_of(row, place, settings.language) for place, row in chunk]
             comments = [item.comment for item in items]
             both = [f"{item.question}\n{item.comment}" for item in items]
-            languages = tell_languages([row for _, row in chunk], known, comments, both, model.languages, detected)
+            languages = tell_languages(chunk, settings.language, comments, both, model.languages, detected)
             found = detect_stance(model, tokenizer, items, languages)
             cut += int(found.cut.sum())
             for (_, row), shares in zip(chunk, found.probabilities.tolist(), strict=True):

@@ -13,12 +13,12 @@ from transformers import PreTrainedTokenizerFast
 from ..detection.choice import LanguageChoice
 from ..errors import UserError
 from ..settings import MINI_NER, Bits, Precision
-from ..texts import batched
+from ..texts import batched, whole_signs
 from ..xmod.modeling import XmodForTokenClassification
 from ..xmod.precision import load_to_read
 from .conll import entities
 from .tagging import tag_sentences
-from .words import Span, read_words, split_words, whole_signs
+from .words import Span, read_words, split_words
 
 CHUNK = 1000
 """Texts of a stream that are tagged together."""

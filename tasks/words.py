@@ -14,7 +14,6 @@ _LETTER = r"[^\W\d_][\u0300-\u036f]*"
 _WORD = re.compile(
     rf"\d+(?:[.,:'’]\d+)*|(?:{_LETTER})+['’](?=[^\W_])|(?:\w[\u0300-\u036f]*)+(?:-(?:\w[\u0300-\u036f]*)+)*|[^\s{INVISIBLE}]"
 )
-_HALF_SIGN = re.compile(r"[\ud800-\udfff]")
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 _BREAKS = ("¬", "\u00ad")
 """Signs that only break words; the second is the soft hyphen."""
@@ -27,11 +26,6 @@ _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 def words_of(text: str) -> list[str]:
     """The words of all lines."""
     return [text[start:end] for line in split_words(text) for start, end in line]
-
-
-def whole_signs(text: str) -> str:
-    """The text with U+FFFD for halves of signs (surrogates), which JSON can hold and UTF-8 cannot."""
-    return _HALF_SIGN.sub("\ufffd", text)
 
 
 def split_words(text: str, *, wrapped: bool = False) -> Iterator[list[Span]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
-from .inference import run_pieces
+from .inference import cut_texts, run_pieces
 from .modeling import XmodPreTrainedModel
 from .packing import PackedBatch
 
@@ -67,11 +67,14 @@ def encode(
         shape (pieces, hidden) for each text.
 
     Raises:
-        UserError: if the model has no such adapter or layer, or languages and texts differ in number.
+        UserError: if the model has no such adapter or layer, languages and texts differ in number, or texts are one
+            string.
     """
     count = model.config.num_hidden_layers + 1
     if not -count <= layer < count:
         raise UserError(f"layer: expected {-count} to {count - 1}, found {layer}")
+    if isinstance(texts, str):
+        raise UserError(f"texts: expected several, found one, {texts[:40]!r}; give it as a list")
     if pooling not in ("mean", "none"):
         raise UserError(f"pooling: expected 'mean' or 'none', found {pooling!r}")
     encoder = model.base_model
@@ -82,8 +85,9 @@ def encode(
     def pool(_: int, rows: Tensor) -> Tensor:
         return rows if pooling == "none" else rows.sum(dim=0) / max(1, len(rows))
 
-    ids = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
-    vectors = run_pieces(model, tokenizer, ids, language, states, pool, special=special, title="encode")
+    vectors = run_pieces(
+        model, tokenizer, cut_texts(tokenizer, texts), language, states, pool, special=special, title="encode"
+    )
     if pooling == "none":
         return vectors
     return torch.stack(vectors) if vectors else torch.zeros(0, model.config.hidden_size)

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
-from ..texts import filled
+from ..texts import filled, whole_signs
 from .modeling import XmodPreTrainedModel
 from .packing import pack_rows
 from .products import reading
@@ -48,12 +48,25 @@ class Window:
     keep_stop: int
 
 
+def cut_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of the pieces of each text, special ones left out."""
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer(list(map(whole_signs, texts)), add_special_tokens=False, verbose=False)[
+        "input_ids"
+    ]
+    return ids
+
+
 def cut_words(tokenizer: PreTrainedTokenizerFast, sentences: Sequence[Sequence[str]]) -> list[Pieces]:
     """Cut sentences of words into pieces."""
     if not sentences:
         return []
     encoded = tokenizer(
-        [list(words) for words in sentences], is_split_into_words=True, add_special_tokens=False, verbose=False
+        [list(map(whole_signs, words)) for words in sentences],
+        is_split_into_words=True,
+        add_special_tokens=False,
+        verbose=False,
     )
     return [
         Pieces(tuple(ids), tuple(word for word in encoded.word_ids(i) if word is not None))

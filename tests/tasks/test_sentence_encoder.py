@@ -65,6 +65,8 @@ def test_a_language_is_asked_for_and_what_is_cut_off_is_told(
         model.encode(["Oui. " * 100, "Oui."], language="fr")
     assert "1 of 2 texts are longer than" in caplog.text
     assert make(model_folder, max_seq_length=10_000)[0].max_seq_length < 10_000
+    with pytest.raises(UserError, match=r"max_seq_length: expected 3 pieces or more, .* found 0"):
+        make(model_folder, max_seq_length=0)
 
 
 def test_contrastive_training_brings_translations_together(model_folder: Path, tmp_path: Path) -> None:

@@ -159,6 +159,10 @@ def test_comments_of_other_languages_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "both.jsonl").write_text(Path(german).read_text() + Path(french).read_text())
     counts = [len(read_comments(str(tmp_path / "both.jsonl"), name, labelled=True)) for name in ("de", "fr_CH", None)]
     assert counts == [4, 3, 7]
+    silent = comments(tmp_path / "null.jsonl", 2, language=None)
+    assert len(read_comments(silent, "de", labelled=True)) == 2
+    with pytest.raises(UserError, match=r"odd.jsonl:1: .*expected a tag such as"):
+        read_comments(comments(tmp_path / "odd.jsonl", 2, language="de CH"), "de", labelled=True)
     with pytest.raises(UserError, match=r"both.jsonl: no comment in it"):
         read_comments(str(tmp_path / "both.jsonl"), "it", labelled=True)
 
@@ -196,7 +200,7 @@ def test_bfloat16_changes_probabilities_a_little_and_no_stance(stance: Path, tmp
             {"question": "x", "comment": "y"},
             'a.jsonl:1: expected an object with a string "label", found question, comm',
         ),
-        ({"question": 1, "comment": "y", "label": "FAVOR"}, 'a.jsonl:1: expected an object with a string "question"'),
+        ({"question": "x", "comment": "y", "label": 1}, 'a.jsonl:1: expected an object with a string "label", found 1'),
         ({"question": "x", "comment": "y", "label": "FAVOR"}, "train: expected two labels or more, found FAVOR"),
     ],
 )
@@ -208,6 +212,34 @@ def test_data_that_cannot_be_used_is_named(
     with pytest.raises(UserError, match=message):
         finetune_stance(settings, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_half_a_sign_stops_nobody(stance: Path, tmp_path: Path) -> None:
+    text = comments(tmp_path / "a.jsonl", 2, comment="Ja \ud83d")
+    assert predict_stance(PredictStance(model=str(stance), text=text, language="de"), tmp_path / "out")["cut"] == 0
+    assert all(json.loads(line)["comment"] == "Ja \ud83d" for line in (tmp_path / "out").read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"label": "FAVOR"}, "samples of at least 2 classes"), ({"question": "?", "comment": "!"}, "empty vocabulary")],
+)
+def test_baselines_that_cannot_learn_are_told_before_the_model_runs(
+    stance: Path, tmp_path: Path, changes: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swissxmod.eval.stance.detect_stance", lambda *_: pytest.fail("the model was run"))
+    train = comments(tmp_path / "train.jsonl", 4, **changes)
+    data = {"de": comments(tmp_path / "test.jsonl", 4, label="FAVOR")}
+    settings = EvalStance(model=str(stance), data=data, baseline_train={"de": train})
+    with pytest.raises(UserError, match=f"baseline_train: TF-IDF cannot learn .*{message}"):
+        evaluate_stance(settings, tmp_path / "scores")
+
+
+def test_an_object_in_a_language_without_an_adapter_is_named(stance: Path, tmp_path: Path) -> None:
+    text = comments(tmp_path / "a.jsonl", 1, language="de")
+    Path(text).write_text(Path(text).read_text() + Path(comments(tmp_path / "b.jsonl", 1, language="gsw")).read_text())
+    with pytest.raises(UserError, match=r"a.jsonl:2: no adapter for language 'gsw'"):
+        predict_stance(PredictStance(model=str(stance), text=text), tmp_path / "out")
 
 
 def test_labels_that_the_model_does_not_know_are_refused(stance: Path, tmp_path: Path) -> None:

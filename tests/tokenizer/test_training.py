@@ -53,6 +53,8 @@ def test_too_little_text_is_named_and_nothing_written(corpora: dict[str, str], t
         ("a.txt.gz", b"not gzip", "damaged .gz file after line 0"),
         ("a.jsonl", b'{"text": "x"}\n{"body": "x"}\n', r'a.jsonl:2: expected an object with a string "text"'),
         ("a.jsonl", b'{"text": "x"\n', "a.jsonl:1: not a JSON object"),
+        ("a.jsonl", b"1" * 5000 + b"\n", "a.jsonl:1: not a JSON object"),
+        ("a.txt.xz", b"\xfd7zXZ", "a.txt.xz: expected plain text, .gz or .zst; unpack it"),
     ],
 )
 def test_unreadable_text_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -64,6 +64,11 @@ def test_special_pieces_count_on_demand_once_for_each_text(
         torch.testing.assert_close(with_them[place], output.last_hidden_state[0, place], atol=1e-5, rtol=0)
 
 
+def test_one_text_is_not_a_list_of_letters(model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(UserError, match=r"texts: expected several, found one, 'Bun di.'; give it as a list"):
+        encode(model, tokenizer, "Bun di.", "rm")
+
+
 def test_no_text_has_no_vector(model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
     assert encode(model, tokenizer, [], "rm").shape == (0, 32)
 

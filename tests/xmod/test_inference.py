@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast, XmodConfig
 
 from swissxmod import UserError, XmodModel, load_model
 from swissxmod.xmod import inference
-from swissxmod.xmod.inference import cut_words, run_pieces, windows
+from swissxmod.xmod.inference import cut_texts, cut_words, run_pieces, windows
 from swissxmod.xmod.packing import PackedBatch
 
 
@@ -142,6 +142,13 @@ def memory(key: str) -> int:
 def test_a_language_for_every_sentence_or_one_for_all(encoder: XmodModel, tokenizer: PreTrainedTokenizerFast) -> None:
     with pytest.raises(UserError, match="for each of 2 sentences, found 1"):
         run_pieces(encoder, tokenizer, [[5], [6]], ["rm"], states(encoder), rows)
+
+
+def test_half_a_sign_is_read_as_a_sign_that_nobody_knows(tokenizer: PreTrainedTokenizerFast) -> None:
+    """As JSON writes text that was cut in the middle of an emoji."""
+    assert cut_texts(tokenizer, ["Na \ud83d", "Na \ufffd"]) == [cut_texts(tokenizer, ["Na \ufffd"])[0]] * 2
+    assert cut_words(tokenizer, [["Na", "\ud83d"]]) == cut_words(tokenizer, [["Na", "\ufffd"]])
+    assert cut_texts(tokenizer, []) == []
 
 
 def test_words_know_their_pieces(tokenizer: PreTrainedTokenizerFast) -> None:
