@@ -153,8 +153,9 @@ class FinetuneAlignment(Beside):
     dev: dict[str, list[str]] = field(default_factory=dict)
     """Words of the source, of the target, and gold links, --dev.de-rm "[dev.de, dev.rm, dev.align]": measured ten times
     on the way; the layer and the method that link them best at the end go into the config of the result."""
-    layer: int = 8
-    """Layer whose words learn to match; without dev, the one that the config names."""
+    layer: int | None = None
+    """Layer whose words learn to match; without dev, the one that the config names. By default two thirds up: 8 of 12,
+    4 of 6."""
     method: LinkMethod = "agreement"
     """How words shall be linked, for the config, without dev."""
     steps: int = 1000

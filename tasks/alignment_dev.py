@@ -58,7 +58,10 @@ def read_dev(files: Mapping[str, Sequence[str]], adapters: Sequence[str]) -> lis
             raise UserError(f"dev.{name}: expected source, target and gold links, found {len(paths)} files")
         source, target, links = paths
         pairs = read_parallel(source, target)
-        found.append(DevPairs(pair_of(name, adapters), pairs, read_gold(links, pairs)))
+        gold = read_gold(links, pairs)
+        if not any(answer.sure for answer in gold):
+            raise UserError(f"{links}: expected gold links, found none")
+        found.append(DevPairs(pair_of(name, adapters), pairs, gold))
     return found
 
 

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
-from transformers import PreTrainedTokenizerFast, Trainer, set_seed
+from transformers import PreTrainedTokenizerFast, Trainer, TrainerControl, set_seed
 
 from ..errors import UserError
 from ..files import refuse_used_folder
 from ..settings import FinetuneAlignment
-from ..texts import read_pairs
+from ..texts import Paths, read_pairs
 from ..xmod.inference import Pieces, cut_words, pad_batch, window_size
-from ..xmod.languages import pair_of
+from ..xmod.languages import by_adapter_pair
 from ..xmod.learning import Learning
 from ..xmod.modeling import XmodModel
 from ..xmod.precision import precision_name
@@ -65,8 +65,8 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
         out: folder to make.
 
     Returns:
-        sentence pairs of each pair of languages, how many were too long, how words are to be linked, what that reaches
-        on dev, and what learned.
+        sentence pairs of each pair of languages that are learned from, how many were too long, how words are to be
+        linked, what that reaches on dev, and what learned.
 
     Raises:
         UserError: for a model or pairs that cannot be used.
@@ -74,11 +74,13 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
     refuse_used_folder(out)
     set_seed(settings.seed)
     model, tokenizer = load_encoder(settings.model)
-    if not 1 <= settings.layer <= model.config.num_hidden_layers:
-        raise UserError(f"layer: expected 1 to {model.config.num_hidden_layers}, found {settings.layer}")
-    names = {name: pair_of(name, model.languages) for name in settings.parallel}
-    runs, counts, longer = _read(settings, names, model, tokenizer)
+    layers = model.config.num_hidden_layers
+    layer = max(1, round(layers * 2 / 3)) if settings.layer is None else settings.layer
+    if not 1 <= layer <= layers:
+        raise UserError(f"layer: expected 1 to {layers}, found {layer}")
+    parallel = by_adapter_pair(settings.parallel, model.languages)
     dev = read_dev(settings.dev, model.languages)
+    runs, counts, longer = _read(settings, parallel, model, tokenizer)
     learning = Learning.of(model, settings.model, settings, "full")
     dataset = Runs(runs, tokenizer)
     plan = TrainingPlan.of(settings, steps=settings.steps, title=STEP, learning_rate=peak_rate(settings))
@@ -88,17 +90,17 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
 
     def trainer(*args: Any, **kwargs: Any) -> AlignmentTrainer:  # noqa: ANN401
         return AlignmentTrainer(
-            *args, settings=settings, encoder=model, tokenizer=tokenizer, eval_dataset=dev, **kwargs
+            *args, settings=settings, layer=layer, encoder=model, tokenizer=tokenizer, eval_dataset=dev, **kwargs
         )
 
     with tempfile.TemporaryDirectory() as work, dropout(model, 0.0):
         curve = train(learning.module, dataset, dataset.collate, plan, Path(work), trainer=trainer).curve
     last = measure(model, tokenizer, dev) if dev else None
-    linking = last.linking if last else Linking(settings.layer, settings.method)
+    linking = last.linking if last else Linking(layer, settings.method)
     model.config.update({TUNED: linking._asdict()})
     record = {
         "step": STEP,
-        "languages": sorted({language for pair in names.values() for language in pair}),
+        "languages": sorted({language for pair in parallel for language in pair}),
         "pairs": counts,
         "steps": settings.steps,
         "guidance": settings.guidance,
@@ -115,7 +117,7 @@ def finetune_alignment(settings: FinetuneAlignment, out: str | Path) -> dict[str
 
 def _read(
     settings: FinetuneAlignment,
-    names: Mapping[str, tuple[str, str]],
+    parallel: Mapping[tuple[str, str], Paths],
     model: XmodModel,
     tokenizer: PreTrainedTokenizerFast,
 ) -> tuple[list[Run], dict[str, int], int]:
@@ -123,22 +125,23 @@ def _read(
     runs: list[Run] = []
     counts: dict[str, int] = {}
     longest, longer = min(settings.longest, window_size(model)), 0
-    for name, languages in names.items():
-        words, cut = _cut(read_pairs(settings.parallel[name]), tokenizer, f"cut {name}")
+    for languages, paths in parallel.items():
+        name = "-".join(languages)
+        words, cut = _cut(read_pairs(paths), tokenizer, f"cut {name}")
         short = [all(0 < len(side.ids) <= longest for side in sides) for sides in cut]
         longer += sum(any(len(side.ids) > longest for side in sides) for sides in cut)
         counted = _count(list(compress(words, short)), settings, f"count {name}")
         numbers = model.language_id(languages[0]), model.language_id(languages[1])
         kept = [Pair(sides, numbers, table) for sides, table in zip(compress(cut, short), counted, strict=True)]
-        counts["-".join(languages)] = len(kept)
-        runs += [kept[i : i + settings.neighbours] for i in range(0, len(kept), settings.neighbours)]
-    whole = [run for run in runs if len(run) == settings.neighbours]
-    if len(whole) * settings.neighbours < settings.batch_size:
+        # What is left of the last run is not learned from.
+        counts[name] = len(kept) - len(kept) % settings.neighbours
+        runs += [kept[i : i + settings.neighbours] for i in range(0, counts[name], settings.neighbours)]
+    if sum(counts.values()) < settings.batch_size:
         raise UserError(
-            f"parallel: expected at least {settings.batch_size} sentence pairs of at most {longest} pieces a side, "
-            f"found {sum(counts.values())}"
+            f"parallel: expected at least {settings.batch_size} sentence pairs of at most {longest} pieces a side, in "
+            f"whole runs of {settings.neighbours} (neighbours), found {sum(counts.values())}"
         )
-    return whole, counts, longer
+    return runs, counts, longer
 
 
 def _cut(
@@ -214,12 +217,14 @@ class AlignmentTrainer(Trainer):
         self,
         *args: Any,  # noqa: ANN401
         settings: FinetuneAlignment,
+        layer: int,
         encoder: XmodModel,
         tokenizer: PreTrainedTokenizerFast,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(*args, **kwargs)
         self.settings = settings
+        self.layer = layer
         self.encoder = encoder
         self.tokenizer = tokenizer
 
@@ -233,6 +238,7 @@ class AlignmentTrainer(Trainer):
             file=sys.stderr,
         )
         self.log(metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def compute_loss(
@@ -247,7 +253,7 @@ class AlignmentTrainer(Trainer):
         words, same, counted = (inputs.pop(name) for name in ("words", "same", "counted"))
         states = model(**inputs, output_hidden_states=True).hidden_states
         n = len(same)
-        vectors, there = losses.word_means(states[settings.layer].float(), words)
+        vectors, there = losses.word_means(states[self.layer].float(), words)
         similar = losses.word_similarities(vectors[:n], vectors[n:])
         fits = losses.late_interaction(similar, there[:n], there[n:])
         own, pairs = similar[range(n), range(n)], there[:n, :, None] & there[n:, None]

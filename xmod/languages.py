@@ -74,6 +74,21 @@ def pair_of(name: str, known: Sequence[str]) -> tuple[str, str]:
     return both
 
 
+def by_adapter_pair(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[tuple[str, str], ValueT]:
+    """``values`` under the adapters of both languages that their names mean.
+
+    Raises:
+        UserError: if a name is no pair that the model has, or two names mean the same one.
+    """
+    named: dict[tuple[str, str], ValueT] = {}
+    for name, value in values.items():
+        both = pair_of(name, adapters)
+        if both in named:
+            raise UserError(f"parallel: {'-'.join(both)} is given twice, under two names; give its files as a list")
+        named[both] = value
+    return named
+
+
 def by_adapter(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[str, ValueT]:
     """``values`` under the adapters that their names mean.
 

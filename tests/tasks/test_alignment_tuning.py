@@ -107,9 +107,11 @@ def test_gold_links_show_the_way_and_choose_how_to_link(
     told = finetune_alignment(settings(model_folder, text["pairs"], steps=100, dev=gold), tmp_path / "tuned")
     curve = [row for row in json.loads((tmp_path / "tuned" / "training.json").read_text()) if "eval_aer" in row]
     assert [row["step"] for row in curve] == list(range(10, 101, 10))
+    shown = capsys.readouterr().err
+    assert shown.count("dev AER") == 10  # not once more where an epoch ends
     assert curve[-1]["eval_aer"] == told["aer"] < 0.005 < curve[0]["eval_aer"]
     assert curve[-1]["eval_retrieval"] == told["retrieval"] > curve[0]["eval_retrieval"]
-    assert f"step 100: dev AER {told['aer']}" in capsys.readouterr().err
+    assert f"step 100: dev AER {told['aer']}" in shown
     # The config says what reaches it, so that a measurement without further words finds the same.
     asked = EvalAlignment(
         model=str(tmp_path / "tuned"), source=text["source"], target=text["target"], gold=text["gold"]
@@ -121,15 +123,36 @@ def test_gold_links_show_the_way_and_choose_how_to_link(
     assert history[-1]["dev"] == {"aer": told["aer"], "retrieval": told["retrieval"]}
 
 
+def test_without_gold_links_the_layer_two_thirds_up_is_tuned_and_named(
+    model_folder: Path, text: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "pairs").write_text("".join(Path(text["pairs"]).read_text().splitlines(keepends=True)[:19]))
+    told = finetune_alignment(settings(model_folder, str(tmp_path / "pairs"), layer=None, steps=1), tmp_path / "out")
+    assert told["linking"]["layer"] == 1  # of 2
+    assert told["pairs"] == {"de_CH-rm_CH": 16}  # whole runs of 4
+
+
+def test_gold_without_a_link_is_refused(model_folder: Path, text: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("\n" * (LINES // 5))
+    gold = {"de-rm": [text["source"], text["target"], str(tmp_path / "none")]}
+    with pytest.raises(UserError, match="none: expected gold links, found none"):
+        finetune_alignment(settings(model_folder, text["pairs"], dev=gold), tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"layer": 3}, "layer: expected 1 to 2, found 3"),
-        ({"longest": 1}, "expected at least 8 sentence pairs of at most 1 pieces a side, found"),
+        (
+            {"longest": 1},
+            r"expected at least 8 sentence pairs of at most 1 pieces .* runs of 4 \(neighbours\), found 0",
+        ),
         ({"parallel": {"de": "x"}}, "expected the names of two languages"),
         ({"parallel": {"de-rm": "missing.tsv"}}, "missing.tsv"),
         ({"dev": {"de-rm": ["dev.de", "dev.rm"]}}, "dev.de-rm: expected source, target and gold links, found 2 files"),
-        ({"dev": {"de-rm": ["dev.de", "dev.rm", "dev.align"]}}, "dev.de"),
+        # Told before the pairs are read and counted, which takes minutes.
+        ({"dev": {"de-rm": ["dev.de", "dev.rm", "dev.align"]}, "parallel": {"de-rm": "missing.tsv"}}, "dev.de"),
+        ({"parallel": {"de-rm": "x", "de_CH-rm_CH": "y"}}, "de_CH-rm_CH is given twice, under two names"),
         ({"batch_size": 6}, "batch_size: expected a multiple of neighbours, 4, found 6"),
         ({"temperature": 0.0}, "temperature: expected more than 0"),
         ({"guidance": 1.5}, "guidance: expected a number between 0 and 1, found 1.5"),

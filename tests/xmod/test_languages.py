@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swissxmod import UserError
-from swissxmod.xmod.languages import resolve_language, same_language
+from swissxmod.xmod.languages import by_adapter_pair, resolve_language, same_language
 
 SWISS = ["de_CH", "fr_CH", "it_CH", "rm_CH", "gsw", "rm_sursilv"]
 
@@ -55,3 +55,9 @@ def test_fairseq_writes_no_region_as_xx() -> None:
 def test_an_idiom_is_the_same_language() -> None:
     assert same_language("rm_CH", "rm-sursilv")
     assert not same_language("de_CH", "gsw")
+
+
+def test_a_pair_is_named_once() -> None:
+    assert by_adapter_pair({"de-rm": 1, "rm-de": 2}, SWISS) == {("de_CH", "rm_CH"): 1, ("rm_CH", "de_CH"): 2}
+    with pytest.raises(UserError, match="de_CH-rm_CH is given twice, under two names; give its files as a list"):
+        by_adapter_pair({"de-rm": 1, "de_CH-rm_CH": 2}, SWISS)

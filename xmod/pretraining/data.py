@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from ...errors import UserError
 from ...settings import Pretrain
 from ...texts import read_documents
-from ..languages import by_adapter, pair_of
+from ..languages import by_adapter, by_adapter_pair
 from ..modeling import XmodForMaskedLM
 from .corpus import first_blocks, shares_of
 from .masking import MaskedBlocks
@@ -65,8 +65,7 @@ def open_sources(
         else:
             texts.append(WholeBlocks(name, shard, number, frame, settings.packing))
     pairs: list[Source] = []
-    for name, paths in settings.parallel.items():
-        both = pair_of(name, model.languages)
+    for both, paths in by_adapter_pair(settings.parallel, model.languages).items():
         shard = open_shard(Reading(paths, pairs=True), tokenizer)
         numbers = model.language_id(both[0]), model.language_id(both[1])
         pairs.append(source := PairBlocks("+".join(both), shard, numbers, frame))
