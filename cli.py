@@ -35,7 +35,7 @@ REPEATED = {
 }
 """Options of a suite that are given once for each value."""
 GARBAGE = 10_000
-"""New objects after which Python looks for garbage: its own 700 cost a tenth of the start, as libraries make a million."""
+"""New objects after which Python looks for garbage; its own 700 cost a tenth of the start: libraries make a million."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -207,6 +207,8 @@ def _run(parser: ArgumentParser, given: Namespace) -> int:
 
 def _step(name: str, given: Namespace) -> int:
     verb = VERBS[name]
+    if verb.writes and given.out == STANDARD and not verb.streams:
+        raise UserError(f"out: {name} does not write to standard output; name a {'file' if verb.file else 'folder'}")
     if verb.file and Path(given.out).exists():
         raise UserError(f"{given.out}: is there already; give another --out or remove it")
     values = {key: value for key, value in given.as_dict().items() if key not in ("out", "json")}

@@ -6,6 +6,7 @@ import functools
 import importlib
 import logging
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from . import settings as s
 from .errors import UserError
 
+_REQUIRED = "the following arguments are required"
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
@@ -66,8 +68,8 @@ VERBS = {
     "predict ner": Verb(s.PredictNer, "tasks.predict:predict_ner", file="entities.jsonl", streams=True),
     "predict fill": Verb(s.PredictFill, "tasks.fill:predict_fill", file="guesses.jsonl", streams=True),
     "embed": Verb(s.Embed, "tasks.embed:embed", file="vectors.jsonl", streams=True),
-    "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align"),
-    "predict stance": Verb(s.PredictStance, "tasks.stance:predict_stance", file="stances.jsonl"),
+    "align words": Verb(s.AlignWords, "tasks.word_alignment:align_words", file="links.align", streams=True),
+    "predict stance": Verb(s.PredictStance, "tasks.stance:predict_stance", file="stances.jsonl", streams=True),
     "eval ner": Verb(s.EvalNer, "eval.ner:evaluate_ner"),
     "eval stance": Verb(s.EvalStance, "eval.stance:evaluate_stance"),
     "eval alignment": Verb(s.EvalAlignment, "eval.alignment:evaluate_alignment"),
@@ -75,8 +77,12 @@ VERBS = {
     "eval fill": Verb(s.EvalFill, "eval.fill:evaluate_fill"),
     "eval sentences": Verb(s.EvalSentences, "eval.sentences:evaluate_sentences"),
     "eval compare": Verb(s.EvalCompare, "eval.comparing:compare_results"),
-    "align sentences": Verb(s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv"),
-    "align documents": Verb(s.AlignDocuments, "tasks.document_alignment:align_documents", file="pairs.tsv"),
+    "align sentences": Verb(
+        s.AlignSentences, "tasks.sentence_alignment:align_sentences", file="pairs.tsv", streams=True
+    ),
+    "align documents": Verb(
+        s.AlignDocuments, "tasks.document_alignment:align_documents", file="pairs.tsv", streams=True
+    ),
     "app": Verb(s.App, "app.serve:serve_app", writes=False),
     "report": Verb(s.Report, "eval.report:write_report", file="report.html"),
 }
@@ -104,9 +110,14 @@ def _parser_of(kind: type) -> ArgumentParser:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error in one line, without the parser's own name for the settings."""
-    text = " ".join(str(error).split())
-    return text.removeprefix("Parser key 'settings': ").replace("'settings.", "'")
+    """The message of an error in one line, in plain words where it is the parser's."""
+    text = re.sub(r"""^Parser key (["'])settings\1: """, "", " ".join(str(error).split()))
+    text = re.sub(r"""^Parser key (["'])(?:settings\.)?(.+?)\1""", r"\2", text)
+    text = re.sub(r"Expected a <class '(\w+)'>\. Got value:", r"expected \1, found", text)
+    text = re.sub(r"Expected a typing\.Literal\[(.*?)\]\. Got value:", r"expected one of \1, found", text)
+    if text.startswith(_REQUIRED):
+        text = re.sub(r"(?:\w+\.)+(\w+)", r"\1", text)
+    return text.replace("Group 'settings' does not", "the settings do not")
 
 
 def _quiet_libraries() -> None:

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from ..errors import UserError
-from ..files import new_file
+from ..files import opened
 from ..settings import AlignDocuments
 from ..texts import json_line
 from ..xmod.encoding import encode
@@ -56,7 +56,7 @@ def align_documents(settings: AlignDocuments, out: str | Path) -> dict[str, Any]
 
     Args:
         settings: the model and the two texts.
-        out: file to write; sentences without a translation are in it only as JSONL.
+        out: file to write, or "-"; sentences without a translation are in it only as JSONL.
 
     Returns:
         numbers of sentences, of beads of each kind ("1-1", "1-2", ...), and of sentences without a translation.
@@ -80,8 +80,8 @@ def align_documents(settings: AlignDocuments, out: str | Path) -> dict[str, Any]
     ]
     beads = find_beads(vectors, settings.largest, settings.skip)
     write = {"tsv": _tsv, "tmx": _tmx, "jsonl": _jsonl}[settings.format]
-    with new_file(out) as temporary:
-        temporary.write_text(write(beads, texts, settings.languages), encoding="utf-8")
+    with opened(out) as file:
+        file.write(write(beads, texts, settings.languages))
     kinds = sorted((len(bead.source), len(bead.target)) for bead in beads)
     return {
         "source": len(texts[0]),

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
-from ..files import new_file, read_lines
+from ..files import opened, read_lines
 from ..settings import AlignSentences, SentenceScore
 from ..texts import filled
 from ..xmod.encoding import encode
@@ -232,7 +232,7 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
 
     Args:
         settings: the model and the sentences.
-        out: file to write: source sentence, target sentence and score a line, the best first.
+        out: file to write, or "-": source sentence, target sentence and score a line, the best first.
 
     Returns:
         numbers of different sentences, of lines that repeat one and are left out, of pairs, and of sentences that had
@@ -252,8 +252,8 @@ def align_sentences(settings: AlignSentences, out: str | Path) -> dict[str, Any]
         if score[i] >= settings.threshold and (back[j] == i or not settings.mutual)
     ]
     pairs.sort(key=lambda pair: -pair[0])
-    with new_file(out) as temporary:
-        temporary.write_text("".join(f"{a}\t{b}\t{value:.4f}\n" for value, a, b in pairs), encoding="utf-8")
+    with opened(out) as file:
+        file.writelines(f"{a}\t{b}\t{value:.4f}\n" for value, a, b in pairs)
     repeated = sum(len(all_) - len(side) for all_, side in zip(lines, sides, strict=True))
     different = {"source": len(sides[0]), "target": len(sides[1])}
     return different | {"repeated": repeated, "pairs": len(pairs), "windowed": search.windowed}

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
-from ..files import new_file, read_lines
+from ..files import opened, read_lines
 from ..settings import AlignWords, Layer, LinkMethod, Precision, WordLinking
 from ..texts import read_pairs
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
@@ -58,7 +58,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
 
     Args:
         settings: the model and the text.
-        out: file to write.
+        out: file to write, or "-".
 
     Returns:
         number of sentences and links, and of sentences that had to be read in windows.
@@ -87,7 +87,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
                 told["links"] += len(found)
                 yield Linked(source, target, found)
 
-    with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with opened(out) as file:
         file.writelines(as_text(linked(), settings.format, settings.languages))
     return told
 

@@ -61,7 +61,19 @@ BAD = {
     "unknown option": (["align", "words", "--colour", "red"], "--colour"),
     "unknown verb": (["allign"], "allign"),
     "no value": (["vocab", "train", "--size", "many", "--corpora.rm", "TEXT"], "size"),
-    "nothing to train on": (["vocab", "train"], "corpora"),
+    "nothing to train on": (["vocab", "train"], "required: corpora\n"),
+    "a word for a number": (
+        ["finetune", "ner", "--train.de", "TEXT", "--epochs", "two"],
+        "epochs: expected int, found two",
+    ),
+    "no such choice": (
+        ["align", "words", "--format", "pdf"],
+        "format: expected one of 'pharaoh', 'jsonl', 'html', found pdf",
+    ),
+    "a folder on standard output": (
+        ["finetune", "ner", "--train.de", "TEXT", "--out", "-"],
+        "finetune ner does not write to standard",
+    ),
 }
 
 

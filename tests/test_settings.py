@@ -7,6 +7,8 @@ import pytest
 
 from swissxmod import settings
 from swissxmod.errors import UserError
+from swissxmod.settings import PATHS
+from swissxmod.texts import Paths
 
 STEPS = [getattr(settings, name) for name in settings.__all__ if is_dataclass(getattr(settings, name))]
 REFUSED: list[dict[str, Any]] = [
@@ -16,6 +18,8 @@ REFUSED: list[dict[str, Any]] = [
     {"rank": 0},
     {"documents": 0},
     {"text_column": ""},
+    {"learning_rate": float("nan")},
+    {"skip": float("inf")},
     {"guidance": 1.5},
     {"load_in_4bit": True, "load_in_8bit": True},
 ]
@@ -43,3 +47,11 @@ def test_a_step_refuses_what_cannot_work_whichever_class_the_setting_is_from(
     step(**needed(step))
     with pytest.raises(UserError, match=next(iter(values))):
         step(**needed(step) | values)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_a_step_reads_is_part_of_what_its_result_is_known_by(step: type) -> None:
+    """Recipes look for these files before they begin, and run a stage again when one of them changed."""
+    hints = get_type_hints(step)
+    read = {name for name, hint in hints.items() if hint in (Paths, dict[str, str], dict[str, Paths])}
+    assert read - {"start", "read_as", "types"} <= PATHS
