@@ -101,7 +101,7 @@ def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[E
                 split=settings.split,
                 language=language,
                 adapter=adapter,
-                system=settings.system,
+                system=settings.held(settings.system),
                 metric="f1",
                 **_scores(counts, settings.seed),
                 sentences=len(sentences),

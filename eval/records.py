@@ -52,7 +52,7 @@ class Provenance(BaseModel):
     seed: int
     """Seed of the bootstrap."""
     precision: str
-    """Precision of the last training step; evaluation is in float32."""
+    """Precision of the last training step; evaluation computes in float32, but for a system "in 4 bits" or 8."""
     seconds: float
     hardware: str
     versions: dict[str, str]
@@ -75,7 +75,7 @@ class Record(BaseModel):
     adapter: str | None = None
     """The adapter that read the text, which may be another language's; of a pair both, None where each is its own."""
     system: str
-    """What was measured, such as "adapted" or "trunk"."""
+    """What was measured, such as "adapted", "trunk" or "adapted in 4 bits"."""
     metric: Literal["f1", "macro_f1", "aer", "accuracy", "bits_per_character"]
     """Entity F1 (strict, micro), mean F1 of labels, or accuracy of retrieval in percent, higher is better; alignment
     error rate from 0 to 1 and bits per character, lower is better."""

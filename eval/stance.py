@@ -84,7 +84,7 @@ def _measured(source: str, tests: Mapping[str, list[Comment]], settings: EvalSta
         labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
         counts = confusion(gold, stances.probabilities.argmax(axis=1), len(labels))
         origin = provenance(source, [settings.data[name]], history, STEP, settings, perf_counter() - start)
-        view = _View(labels, language, adapter, settings.system, stances.cut)
+        view = _View(labels, language, adapter, settings.held(settings.system), stances.cut)
         yield from _records(items, counts, view, settings, origin)
 
 

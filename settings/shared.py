@@ -106,6 +106,10 @@ class Quantised(Checked):
         """Of the trunk's matrices; None where they stay in 32."""
         return 4 if self.load_in_4bit else 8 if self.load_in_8bit else None
 
+    def held(self, name: str) -> str:
+        """What results call a model, so that it is not taken for the one that is held whole."""
+        return f"{name} in {self.bits} bits" if self.bits else name
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextReading(Checked):

@@ -19,6 +19,7 @@ from swissxmod import (
     init_model,
     load_with_tokenizer,
     predict_ner,
+    read_records,
 )
 from swissxmod.xmod.adapters import part_of
 
@@ -87,6 +88,8 @@ def test_what_is_learned_beside_4_bits_works_beside_any(tuned: tuple[Path, str],
     for name, held in (("32", {}), ("8", {"load_in_8bit": True}), ("4", {"load_in_4bit": True})):
         summary = evaluate_ner(EvalNer(model=str(tuned[0]), data={"de": tuned[1]}, **held), tmp_path / name)
         assert summary["de_CH"]["f1"] > 90, name
+        (record,) = read_records(tmp_path / name / "results.jsonl")
+        assert record.system == ("model" if name == "32" else f"model in {name} bits")
     (tmp_path / "text").write_text("in Chur\n")
     predict_ner(
         PredictNer(model=str(tuned[0]), text=str(tmp_path / "text"), language="de", load_in_4bit=True), tmp_path / "o"
