@@ -16,7 +16,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from .errors import UserError
 from .files import STANDARD
-from .processes import is_main, part
+from .processes import is_main, part, world_size
 from .recipe import Outcome, run_recipe
 from .settings import MINI, EvalSuite
 from .verbs import VERBS, one_line
@@ -34,6 +34,8 @@ REPEATED = {
     "set": "name=value, replaces a value of the suite",
 }
 """Options of a suite that are given once for each value."""
+TOGETHER = "pretrain"
+"""The verb that several processes can do together."""
 GARBAGE = 10_000
 """New objects after which Python looks for garbage; its own 700 cost a tenth of the start: libraries make a million."""
 
@@ -192,6 +194,8 @@ def _run(parser: ArgumentParser, given: Namespace) -> int:
     if given.verb is None:
         parser.print_help()
         return BAD_INPUT
+    if world_size() > 1 and given.verb != TOGETHER:
+        raise UserError(f"{given.verb} runs in one process, only {TOGETHER} in several; start it without a launcher")
     chosen = given[given.verb]
     if given.verb == "demo":
         return _demo(chosen.out)
@@ -267,7 +271,7 @@ def _show(outcome: Outcome) -> int:
     from .eval.report import main_table
 
     if outcome.results is None:
-        print("no evaluation stage, so no report; the stages wrote:")
+        print("no evaluation has a result, so there is no report; what is there:")
         print("\n".join(map(str, outcome.stages.values())))
     else:
         print(main_table(read_records(outcome.results)))

@@ -15,6 +15,10 @@ def needs_extra(what: str, extra: str) -> UserError:
     return UserError(f"{what} need an extra: pip install 'swissxmod[{extra}]'")
 
 
+class NothingToCompare(UserError):
+    """There are no two systems on the same items."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error that says something, or its class."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -16,8 +16,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
-from .errors import UserError
-from .eval.declarations import TASKS, DataSet, Experiment, Place, find_suite, load_data_set, parse, sides
+from .errors import NothingToCompare, UserError
+from .eval.declarations import TASKS, DataSet, Experiment, Place, SuiteValues, find_suite, load_data_set, parse, sides
 from .files import COMPARISON, COMPARISON_TABLE, RESULTS, new_file, read_json, read_yaml
 from .recipe import (
     Outcome,
@@ -25,10 +25,13 @@ from .recipe import (
     Stage,
     as_flags,
     folder_of,
+    note_of_lost,
     override_value,
     plan_stages,
+    reason_of,
     refuse_missing,
     resolve,
+    run_stage,
     run_stages,
     write_results,
 )
@@ -42,7 +45,6 @@ FILLING = "XmodForMaskedLM"
 """What the config of a model with the head for masked words calls its class."""
 MODULAR = "xmod"
 """What the config of a modular model calls its kind."""
-_KNOWN = {"name", "title", "notes", "seed", "languages", "random", "experiments"}
 
 
 @dataclass(frozen=True)
@@ -110,16 +112,15 @@ def evaluate_suite(settings: EvalSuite, out: str | Path, say: Say = lambda line:
     failed = run_stages(stages, cells, say, keep_going=True)
     done = [stage for stage in stages if stage.name not in failed]
     folders = {stage.name: cells / stage.name for stage in done}
-    done += _compare(done, out, say)
-    lost = [f"{len(failed)} of {len(stages)} cells have no result: {', '.join(failed)}."] if failed else []
+    compared, not_compared = _compare(done, out, say)
     page = Report(
         results=str(out / RESULTS),
         title=str(suite["title"]),
-        notes=[*plan.notes, *lost],
+        notes=[*plan.notes, *note_of_lost(failed, stages, "cells")],
         command=shlex.join(command_of(settings, out)),
     )
-    results, report = write_results(done, cells, out, page)
-    return Outcome(folders, results, report, failed)
+    results, report = write_results([*done, *compared], cells, out, page)
+    return Outcome(folders, results, report, failed | not_compared)
 
 
 def command_of(settings: EvalSuite, out: Path) -> list[str]:
@@ -140,10 +141,10 @@ def load_suite(settings: EvalSuite) -> tuple[dict[str, Any], Path]:
     """
     path = find_suite(settings.suite)
     suite = read_yaml(path)
-    if not isinstance(suite, dict) or not isinstance(suite.get("experiments"), dict) or not suite["experiments"]:
-        raise UserError(f'{path}: expected a mapping with "experiments", itself a mapping')
+    _check_form(suite, path)
     for text in settings.set:
         override_value(suite, text, "experiments")
+        _check_form(suite, path)
     if strange := [name for name in settings.only if name not in suite["experiments"]]:
         raise UserError(f"only: no experiment {strange[0]!r} (have: {', '.join(suite['experiments'])})")
     experiments = {
@@ -154,8 +155,13 @@ def load_suite(settings: EvalSuite) -> tuple[dict[str, Any], Path]:
     for name, value in suite.items():
         if name != "experiments":
             values[name] = resolve(value, values)
-    defaults = {"title": path.stem, "notes": [], "seed": 1, "languages": [], "random": False}
-    return defaults | values | {"experiments": resolve(experiments, values)}, path
+    own: SuiteValues = parse(SuiteValues, {"title": path.stem} | values, path)
+    return values | own.model_dump() | {"experiments": resolve(experiments, values)}, path
+
+
+def _check_form(suite: Any, path: Path) -> None:  # noqa: ANN401 - YAML is any
+    if not isinstance(suite, dict) or not isinstance(suite.get("experiments"), dict) or not suite["experiments"]:
+        raise UserError(f'{path}: expected a mapping with "experiments", itself a mapping')
 
 
 def plan_suite(settings: EvalSuite, suite: Mapping[str, Any], path: Path) -> Plan:
@@ -395,24 +401,31 @@ def _has(system: System, language: str) -> bool:
     return False
 
 
-def _compare(stages: Sequence[Stage], out: Path, say: Say) -> list[Stage]:
+def _compare(stages: Sequence[Stage], out: Path, say: Say) -> tuple[list[Stage], dict[str, str]]:
     """Compare the systems in a stage of its own, which is not run again as long as the results are the same.
 
     Returns:
-        the stage, if there was something to compare.
+        the stage, if there was something to compare; why it has no result, if it failed.
     """
     name, cells = "comparison", out / CELLS
-    measured = [f"${{{stage.name}}}" for stage in stages if stage.verb.startswith("eval ")]
-    stage = {name: {"do": "eval compare", "results": measured}}
-    planned = plan_stages({"stages": stage}, cells, stages) if measured else []
-    told: list[str] = []
-    failed = run_stages(planned, cells, told.append, keep_going=True)
+    done: list[Stage] = []
+    failed: dict[str, str] = {}
+    if measured := [f"${{{stage.name}}}" for stage in stages if stage.verb.startswith("eval ")]:
+        stage = {name: {"do": "eval compare", "results": measured}}
+        (planned,) = plan_stages({"stages": stage}, cells, stages)
+        try:
+            told = run_stage(planned, cells)
+            done = [planned]
+        except NothingToCompare:
+            told = "there are no two systems to compare"
+        except Exception as error:  # as of every cell
+            failed[name] = reason_of(error)
+            told = f"failed: {failed[name]}"
+        say(f"{name}: {told}")
     for file in (COMPARISON, COMPARISON_TABLE):
-        if planned and not failed:
+        if done:
             with new_file(out / file) as temporary:
                 shutil.copyfile(cells / name / file, temporary)
         else:
             (out / file).unlink(missing_ok=True)
-    for line in told:
-        say(line.removeprefix("[1/1] "))
-    return [] if failed else planned
+    return done, failed

@@ -85,7 +85,7 @@ def run_recipe(
     page = Report(
         results=str(out / RESULTS),
         title=str(recipe.get("title", recipe.get("name", "swissxmod report"))),
-        notes=list(recipe.get("notes", [])),
+        notes=[*recipe.get("notes", []), *note_of_lost(failed, stages, "stages")],
         command=shlex.join(["swissxmod", "run", str(path), *as_flags("set", overrides)]),
     )
     results, report = write_results(done, out, out, page)
@@ -122,17 +122,17 @@ def run_stages(stages: Sequence[Stage], out: Path, say: Say, *, keep_going: bool
             failed[stage.name] = told = f"skipped, as {lost[0]} has no result"
         else:
             try:
-                told = _run_stage(stage, out)
+                told = run_stage(stage, out)
             except Exception as error:
                 if not keep_going:
                     raise
-                failed[stage.name] = why = _reason(error)
+                failed[stage.name] = why = reason_of(error)
                 told = f"failed: {why}"
         say(f"[{number}/{len(stages)}] {stage.name}: {told}")
     return failed
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """One line; of what is no mistake of the user's also which kind of error it is."""
     line = one_line(error)
     return line if isinstance(error, UserError) else f"{type(error).__name__}: {line}"
@@ -285,7 +285,7 @@ def _lookup(name: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - YAML
     return values[name]
 
 
-def _run_stage(stage: Stage, out: Path) -> str:
+def run_stage(stage: Stage, out: Path) -> str:
     """Run a stage unless its result is there already; returns what to tell."""
     folder = out / stage.name
     stamp = folder / STAMP
@@ -319,15 +319,18 @@ def write_results(
         page: what the report says besides what the stages have.
 
     Returns:
-        both files; None where no stage has a record.
+        both files; None where no stage has a record, and then those of an earlier run are removed.
     """
+    results, report = out / RESULTS, out / "report.html"
     folders = {stage.name: where / stage.name for stage in stages}
     found = {name: [folder / name for folder in folders.values() if (folder / name).is_file()] for name in _FOUND}
     if not found[RESULTS]:
+        for stale in (results, report):
+            stale.unlink(missing_ok=True)
         return None, None
     from .eval.records import read_records, write_records
 
-    write_records(out / RESULTS, [record for path in found[RESULTS] for record in read_records(path)])
+    write_records(results, [record for path in found[RESULTS] for record in read_records(path)])
     page = replace(
         page,
         curves={path.parent.name: str(path.parent) for path in found[CURVE]},
@@ -335,8 +338,13 @@ def write_results(
         comparisons=list(map(str, found[COMPARISON])),
         links={stage.name: str(folders[stage.name] / str(stage.call.file)) for stage in stages if _has_links(stage)},
     )
-    VERBS["report"](page, out / "report.html")
-    return out / RESULTS, out / "report.html"
+    VERBS["report"](page, report)
+    return results, report
+
+
+def note_of_lost(failed: Mapping[str, str], stages: Sequence[Stage], what: str) -> list[str]:
+    """What a report says of stages that have no result."""
+    return [f"{len(failed)} of {len(stages)} {what} have no result: {', '.join(failed)}."] if failed else []
 
 
 def _has_links(stage: Stage) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import NothingToCompare, UserError
 from ..files import COMPARISON, COMPARISON_TABLE, new_folder, refuse_used_folder, write_text
 from ..settings import EvalCompare
 from ..texts import as_list
@@ -33,14 +33,14 @@ def compare_results(settings: EvalCompare, out: str | Path) -> dict[str, Any]:
         for each comparison the systems, the difference with its interval, and the adjusted p-value.
 
     Raises:
-        UserError: for results that cannot be read, or none of two systems on the same items; the message says of which
-            data the items differ.
+        UserError: for results that cannot be read.
+        NothingToCompare: for none of two systems on the same items; the message says of which data the items differ.
     """
     refuse_used_folder(out)
     measured = _different(each for path in as_list(settings.results) for each in read_measured(path))
     found = compare(measured, seed=settings.seed, resamples=settings.resamples)
     if not found:
-        raise UserError(_nothing_to_compare(measured))
+        raise NothingToCompare(_nothing_to_compare(measured))
     with new_folder(out) as folder:
         write_text(folder / COMPARISON, "".join(f"{each.model_dump_json()}\n" for each in found))
         write_text(folder / COMPARISON_TABLE, comparison_page(found))

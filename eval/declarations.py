@@ -25,7 +25,6 @@ from ..settings import (
     FinetuneStance,
     Measuring,
 )
-from ..texts import HUB
 from ..xmod.languages import parse_tag
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -157,17 +156,28 @@ class Experiment(BaseModel):
         return self
 
 
+class SuiteValues(BaseModel):
+    """What a suite says besides its experiments and the values that they refer to."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    title: Text
+    notes: list[Text] = Field(default_factory=list)
+    """What a reader of the scores must know."""
+    seed: int = Field(default=1, ge=0)
+    """The first seed of training."""
+    languages: list[Text] = Field(default_factory=list)
+    """Adapters that a plain checkpoint gets."""
+    random: bool = False
+    """Whether a model of the first one's sizes with random weights stands beside."""
+
+
 def sides(pair: str) -> list[str]:
     """Both languages of "de-rm"."""
     first, sign, second = pair.partition("-")
     if not sign or not first or not second:
         raise ValueError(f"expected a pair of languages such as de-rm, found {pair!r}")
     return [first, second]
-
-
-def on_hub(where: Place) -> bool:
-    """Whether this is a data set of the hub."""
-    return isinstance(where, str) and where.startswith(HUB)
 
 
 def load_data_set(name: str, beside: Path | None = None) -> DataSet:

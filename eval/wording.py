@@ -358,7 +358,7 @@ def _cluster_limit(records: Sequence[Record]) -> str:
 
 
 def _language_limit(records: Sequence[Record]) -> str:
-    several = len({record.language for record in records if record.task == "ner"}) > 1
+    several = any(len({r.language for r in records if r.task == task}) > 1 for task in ("ner", "stance"))
     return (
         "Languages were tested on texts of their own. A gap between two of them mixes the model's skill with how hard "
         "the texts are and how they were annotated."
@@ -368,7 +368,7 @@ def _language_limit(records: Sequence[Record]) -> str:
 
 
 def _zero_shot_limit(records: Sequence[Record]) -> str:
-    languages = [language_name(record.language) for record in records if record.task == "ner" and record.zero_shot]
+    languages = [language_name(record.language) for record in records if record.zero_shot]
     if not languages:
         return ""
     return (

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..detection.choice import tell_languages
@@ -240,11 +241,12 @@ def detect_stance(
     rows, cut = encode_comments(tokenizer, items, longest_of(model)) if items else ([], [])
     found = np.zeros((len(items), model.config.num_labels), dtype=np.float32)
     order = sorted(range(len(rows)), key=lambda i: (numbers[i], -len(rows[i])))
-    with reading(model):
+    with reading(model), tqdm(total=len(rows), desc="stance", unit="comment", disable=None, leave=False) as bar:
         for batch in filled(order, lambda i: len(rows[i]), token_budget(model.device)):
             ids, packed = pack_rows([rows[i] for i in batch], [numbers[i] for i in batch])
             scores = model(ids.to(model.device), packed=packed).logits.float().softmax(dim=-1)
             found[batch] = scores.cpu().numpy()
+            bar.update(len(batch))
     return Stances(found, np.array(cut, dtype=bool))
 
 

@@ -103,6 +103,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+def test_only_pretraining_is_shared_by_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert run("finetune", "ner", "--model", "m", "--train.de", "x", "--out", str(tmp_path / "out")) == 2
+    assert "finetune runs in one process, only pretrain in several" in capsys.readouterr().err
+    assert run("pretrain", "--model", str(tmp_path / "none"), "--corpora.de", "x", "--out", str(tmp_path / "out")) == 2
+    assert "none: no such folder" in capsys.readouterr().err
+
+
 def test_interrupting_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -8,7 +8,17 @@ import torch
 import yaml
 from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
 
-from swissxmod import EvalSuite, UserError, XmodModel, evaluate_suite, load_model, load_tokenizer, read_records
+from swissxmod import (
+    EvalSuite,
+    ModelInit,
+    UserError,
+    XmodModel,
+    evaluate_suite,
+    init_model,
+    load_model,
+    load_tokenizer,
+    read_records,
+)
 from swissxmod.cli import main
 from swissxmod.eval.comparison import read_comparisons
 from swissxmod.eval.declarations import bundled
@@ -21,6 +31,8 @@ SUITE = {
     "title": "A tiny suite",
     "data": "${sample}",
     "languages": ["de_CH", "fr_CH", "it_CH", "rm_CH"],
+    "seed": 1,
+    "random": False,
     "epochs": 1,
     "experiments": {
         "names": {
@@ -131,8 +143,10 @@ def test_a_killed_run_goes_on_where_it_stopped(
         evaluate_suite(settings, tmp_path / "out")
     assert calls == ["finetune ner", "eval ner"]
     calls.clear()
-    evaluate_suite(settings, tmp_path / "out")
+    said: list[str] = []
+    outcome = evaluate_suite(settings, tmp_path / "out", said.append)
     assert calls == ["finetune ner", "eval ner", "eval sentences", "eval compare", "report"]
+    assert said[-1] == "comparison: there are no two systems to compare" and not outcome.failed
 
 
 def test_masked_words_are_measured_of_models_that_predict_them(model_folder: Path, plain: str, tmp_path: Path) -> None:
@@ -170,6 +184,32 @@ def test_one_failing_cell_is_reported_and_the_others_go_on(
     assert "2 of 5 cells have no result" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_comparison_that_fails_is_a_failure(
+    suite: str, model_folder: Path, plain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = Verb.__call__
+
+    def breaks(self: Verb, settings: object, *given: object) -> object:
+        if VERBS["eval compare"] is self:
+            raise RuntimeError("out of memory")
+        return works(self, settings, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Verb, "__call__", breaks)
+    settings = EvalSuite(suite=suite, model=[f"a={model_folder}", f"b={plain}"], only=["sentences"])
+    outcome = evaluate_suite(settings, tmp_path / "out")
+    assert outcome.failed == {"comparison": "RuntimeError: out of memory"} and outcome.report
+
+
+def test_a_model_without_the_language_is_measured_by_another_adapter(suite: str, vocab: Path, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "layers": 1, "heads": 2, "intermediate_size": 32, "max_tokens": 66}
+    init_model(ModelInit(vocab=str(vocab), languages=["de_CH", "fr_CH", "it_CH"], **sizes), tmp_path / "small")
+    settings = EvalSuite(suite=suite, model=[str(tmp_path / "small")], adapter=["rm=de"], only=["names"])
+    outcome = evaluate_suite(settings, tmp_path / "out")
+    assert not outcome.failed and outcome.results and outcome.report
+    romansh = [record for record in read_records(outcome.results) if record.language == "rm"]
+    assert {record.adapter for record in romansh} == {"de_CH"} and all(record.zero_shot for record in romansh)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -186,6 +226,10 @@ def test_one_failing_cell_is_reported_and_the_others_go_on(
         ({"set": ["names.tset=[sample-names]"]}, "names: tset: Extra inputs"),
         ({"set": ["names.split=test"]}, "no split 'test' in files"),
         ({"set": ["names.finetune.epohcs=1"]}, "stage names_.*epohcs"),
+        ({"set": ["seed=abc"]}, "tiny.yaml: seed: Input should be a valid integer"),
+        ({"set": ["random=maybe"]}, "tiny.yaml: random: Input should be a valid boolean"),
+        ({"set": ["languages=de"]}, "tiny.yaml: languages: Input should be a valid list"),
+        ({"set": ["experiments=3"], "only": ["names"]}, 'expected a mapping with "experiments"'),
         ({"set": ["data=/nowhere"]}, "/nowhere/ner/de/train.conll: no such file"),
     ],
 )

@@ -9,7 +9,7 @@ import yaml
 from swissxmod import UserError, run_recipe
 from swissxmod.recipe import load_recipe, plan_stages
 from swissxmod.settings import Report
-from swissxmod.verbs import Verb
+from swissxmod.verbs import VERBS, Verb
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -157,6 +157,37 @@ def test_a_failing_stage_ends_the_run_or_only_what_needs_it(
         "[2/4] model: failed: RuntimeError: no memory",
         "[3/4] links: skipped, as model has no result",
     ]
+
+
+def test_a_report_says_what_has_no_result_and_an_old_one_does_not_stay(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works, broken = Verb.__call__, {"eval fill"}
+
+    def breaks(self: Verb, settings: object, *given: str | Path) -> object:
+        if any(VERBS[name] is self for name in broken):
+            raise RuntimeError("no memory")
+        return works(self, settings, *given)
+
+    monkeypatch.setattr(Verb, "__call__", breaks)
+    texts = RECIPES.parent / "sample" / "alignment" / "de-rm"
+    sides = {
+        "source": str(texts / "dev.de"),
+        "source_language": "de",
+        "target": str(texts / "dev.rm"),
+        "target_language": "rm",
+    }
+    stages = {
+        "sentences": {"do": "eval sentences", "model": str(model_folder), "seed": "${seed}", **sides},
+        "text": {"do": "eval fill", "model": str(model_folder), "data": {"de": sides["source"]}},
+    }
+    recipe, out = tmp_path / "recipe.yaml", tmp_path / "out"
+    recipe.write_text(yaml.safe_dump({"out": str(out), "seed": 1, "stages": stages}))
+    outcome = run_recipe(recipe, keep_going=True)
+    assert "1 of 2 stages have no result: text." in (outcome.report or Path()).read_text()
+    broken.add("eval sentences")
+    outcome = run_recipe(recipe, ["seed=2"], keep_going=True)
+    assert outcome.results is None and sorted(path.name for path in out.iterdir()) == ["sentences"]
 
 
 def test_a_foreign_folder_is_not_overwritten(recipe: Path, calls: list[str]) -> None:

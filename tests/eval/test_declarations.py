@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from swissxmod import EvalSuite, UserError, evaluate_suite, read_records
-from swissxmod.eval.declarations import TASKS, DataSet, bundled, load_data_set, on_hub
+from swissxmod.eval.declarations import TASKS, DataSet, bundled, load_data_set
 from swissxmod.eval.wording import METRICS
+from swissxmod.texts import HUB
 
 ROOT = Path(__file__).parents[2]
 VALID: dict[str, Any] = {
@@ -33,7 +34,7 @@ def test_bundled_data_sets_are_valid(name: str) -> None:
     assert all(
         "${data}" in file for place in places for file in ([place] if isinstance(place, str) else place.values())
     )
-    assert all(on_hub(place) for splits in data.hub.values() for place in splits.values())
+    assert all(str(place).startswith(HUB) for splits in data.hub.values() for place in splits.values())
 
 
 def test_the_sample_has_the_files_that_its_data_sets_name() -> None:

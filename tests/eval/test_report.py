@@ -557,6 +557,11 @@ def test_windowed_and_dropped_are_counted_or_none(report: Any) -> None:
         ([ner(clusters=120)], "no documents are known"),
         ([ner(), ner("fr_CH")], "texts of their own"),
         ([ner("rm_CH")], "Text without labels in Romansh (rm_CH) may well have been in pretraining"),
+        (
+            [stance("it_CH", finetuned_on=["de_CH"]), stance("de_CH", finetuned_on=["de_CH"])],
+            "Text without labels in Italian (it_CH) may well have been in pretraining",
+        ),
+        ([stance("it_CH"), stance("de_CH")], "Languages were tested on texts of their own"),
         ([ner(), ner(system="trunk")], "Of 1 pair on the same data, 1 has intervals that overlap"),
         ([ner(), ner(score=20, finetuned_on=["it_CH"])], "Of 1 pair on the same data, 0 have intervals that overlap"),
         (
