@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import erfc
 
 import numpy as np
 import pytest
 
-from swissxmod.eval.intervals import bootstrap_interval, paired_difference
+from swissxmod.eval.intervals import _expanded_tail, bootstrap_interval, paired_difference
 from swissxmod.tasks.ner_scores import f1
 from swissxmod.tasks.sentence_alignment import accuracy
 from swissxmod.tasks.word_alignment import alignment_error_rate
@@ -101,3 +102,11 @@ def test_p_is_below_a_twentieth_once_in_twenty_times_where_there_is_no_differenc
         )
         low += paired_difference(one, other, f1, seed=trial).p < 0.05
     assert low / 300 == pytest.approx(0.05, abs=0.035)
+
+
+def test_few_clusters_leave_out_less_at_each_end() -> None:
+    """With t quantiles of a table (2.776 for 5 clusters, 2.093 for 20): the normal tail beyond sqrt(n / (n - 1)) t."""
+    tails = [_expanded_tail(n) for n in (5, 20, 100_000)]
+    expected = [0.5 * erfc(t * (n / (n - 1) / 2) ** 0.5) for n, t in ((5, 2.776), (20, 2.093), (100_000, 1.96))]
+    assert tails == pytest.approx(expected, abs=1e-5) and tails == pytest.approx([0.001, 0.0159, 0.025], abs=1e-4)
+    assert _expanded_tail(1) == 0.025

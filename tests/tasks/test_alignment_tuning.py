@@ -2,22 +2,32 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
 
 from swissxmod import (
     EvalAlignment,
     EvalSentences,
     FinetuneAlignment,
     UserError,
+    encode,
     evaluate_alignment,
     evaluate_sentences,
     finetune_alignment,
     load,
+    load_tokenizer,
 )
 from swissxmod.tasks import alignment_tuning
+from swissxmod.tasks.alignment_tuning import AlignmentTrainer, Pair, Runs
+from swissxmod.tasks.links import similarity
+from swissxmod.tasks.word_alignment import load_encoder, word_vectors
+from swissxmod.xmod.inference import cut_words
 
 WORDS = {"Berg": "munt", "Tal": "val", "Fluss": "flum", "Haus": "chasa", "Tür": "porta", "Brot": "paun", "Wein": "vin"}
 LINES = 300
@@ -70,6 +80,74 @@ def test_pairs_alone_teach_words_and_sentences_to_find_each_other(
     history = json.loads((tmp_path / "tuned" / "swissxmod.json").read_text())["history"]
     assert history[-1]["step"] == "finetune alignment" and history[-1]["languages"] == ["de_CH", "rm_CH"]
     assert history[-1]["guidance"] == 0.5
+
+
+def pair(tokenizer: PreTrainedTokenizerFast, source: str, target: str) -> Pair:
+    sides = cut_words(tokenizer, [source.split()]), cut_words(tokenizer, [target.split()])
+    counted = np.zeros((len(source.split()), len(target.split())), np.float16)
+    counted[0, -1] = 1
+    return Pair((sides[0][0], sides[1][0]), (0, 3), counted)
+
+
+def test_a_batch_has_all_sources_then_all_targets_and_knows_which_are_the_same(model_folder: Path) -> None:
+    tokenizer = load_tokenizer(model_folder)
+    runs = [[pair(tokenizer, "Berg Tal", "munt val"), pair(tokenizer, "Haus", "chasa nova quia")],
+            [pair(tokenizer, "Haus", "ina chasa"), pair(tokenizer, "Brot", "munt val")]]  # fmt: skip
+    batch = Runs(runs, tokenizer).collate(runs)
+    sources, targets = ["Berg Tal", "Haus", "Haus", "Brot"], ["munt val", "chasa nova quia", "ina chasa", "munt val"]
+    read = [tokenizer.decode(ids, skip_special_tokens=True) for ids in batch["input_ids"]]
+    assert read == sources + targets and batch["lang_ids"].tolist() == [0] * 4 + [3] * 4
+    there = batch["attention_mask"].bool()
+    for ids, words, real, text in zip(batch["input_ids"], batch["words"], there, sources + targets, strict=True):
+        assert words[0] == -1 and words[real][-1] == -1 and (words[~real] == -1).all()
+        parts = [tokenizer.decode(ids[words == number]) for number in range(len(text.split()))]
+        assert parts == text.split()
+    # The second and third have one source, the first and the last one target.
+    assert {tuple(place) for place in batch["same"].nonzero().tolist()} == {(1, 2), (2, 1), (0, 3), (3, 0)}
+    assert batch["counted"].shape == (4, 3, 3) and batch["counted"][1].nonzero().tolist() == [[0, 2]]
+
+
+def test_the_loss_is_of_words_of_likely_links_and_of_sentences(model_folder: Path) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    lines = [("Berg Tal", "munt val"), ("Haus", "chasa nova"), ("Brot Wein Tal", "paun vin val")]
+    runs = [[pair(tokenizer, *line) for line in lines]]
+
+    def loss(self_training: float, sentences: float) -> float:
+        asked = replace(settings(model_folder, "x"), self_training=self_training, sentences=sentences)
+        trainer = SimpleNamespace(settings=asked, layer=1)
+        with torch.no_grad():
+            found = AlignmentTrainer.compute_loss(trainer, model.eval(), Runs(runs, tokenizer).collate(runs))  # type: ignore[arg-type]
+        return found.item()
+
+    # Of words, by what is written in other places: the mean of every word's best match, both ways.
+    sides = [
+        word_vectors(model, tokenizer, [line[side].split() for line in lines], language, layer=1).vectors
+        for side, language in enumerate(("de", "rm"))
+    ]
+    tables = [[similarity(source, target) for target in sides[1]] for source in sides[0]]
+    fits = torch.tensor([[(t.max(axis=1).mean() + t.max(axis=0).mean()) / 2 for t in row] for row in tables]) / 0.05
+    own = torch.arange(3)
+    cross_entropy = torch.nn.functional.cross_entropy
+    words = (cross_entropy(fits, own) + cross_entropy(fits.T, own)) / 2
+    assert loss(0, 0) == pytest.approx(words.item(), rel=1e-4)
+    # Of sentences: as words, by the mean of the last layer, special pieces included.
+    means = [
+        torch.nn.functional.normalize(
+            encode(model, tokenizer, [line[side] for line in lines], language, special=True), dim=-1
+        )
+        for side, language in enumerate(("de", "rm"))
+    ]
+    near = means[0] @ means[1].T / 0.05
+    sentences = (cross_entropy(near, own) + cross_entropy(near.T, own)) / 2
+    assert loss(0, 2) - loss(0, 0) == pytest.approx(2 * sentences.item(), rel=1e-3)
+    # Of links: those of which the mean of the vectors' probability and the counted one is more than 0.38.
+    logs = []
+    for number, line in enumerate(lines):
+        logits = torch.tensor(tables[number][number]) / 0.1
+        both = (logits.log_softmax(dim=0) + logits.log_softmax(dim=1)) / 2
+        counted = torch.from_numpy(pair(tokenizer, *line).counted.astype(np.float32))
+        logs += both[(both.exp() + counted) / 2 > 0.38].tolist()
+    assert loss(1, 0) - loss(0, 0) == pytest.approx(-sum(logs) / len(logs), rel=1e-3)
 
 
 def test_the_vectors_learn_what_was_counted(

@@ -17,6 +17,7 @@ from swissxmod import (
     detect_stance,
     evaluate_stance,
     finetune_stance,
+    load_model,
     load_with_tokenizer,
     predict_stance,
     read_comments,
@@ -66,6 +67,21 @@ def test_learns_and_transfers_by_swapping_the_adapter(stance: Path, tmp_path: Pa
     assert records["de_CH", "TF-IDF"].score == 100
     # By the names that the model's own scores have, so that a report shows them together.
     assert records["rm_CH", "TF-IDF"].provenance.finetuned_on == ["de_CH", "en"]
+
+
+def test_the_best_epoch_is_what_is_written(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+
+    def score(model: torch.nn.Module, *_: object) -> float:
+        seen.append(model.classifier.out_proj.weight.detach().clone())
+        return [1.0, 3.0, 2.0][len(seen) - 1]
+
+    monkeypatch.setattr("swissxmod.tasks.stance._dev_score", score)
+    data = {"de": comments(tmp_path / "a.jsonl")}
+    told = finetune_stance(FinetuneStance(model=str(model_folder), train=data, dev=data, epochs=3), tmp_path / "out")
+    written = load_model(XmodForSequenceClassification, tmp_path / "out").classifier.out_proj.weight
+    assert told["kept_epoch"] == 2
+    assert [torch.equal(written, each) for each in seen] == [False, True, False]
 
 
 def test_the_settings_of_a_test_set_are_kept_apart(stance: Path, tmp_path: Path) -> None:
