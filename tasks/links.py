@@ -82,7 +82,7 @@ def similarity(source: Tensor, target: Tensor) -> np.ndarray:
 
 def products(source: Tensor, target: Tensor) -> np.ndarray:
     """Product of each pair of vectors: (n, hidden) and (m, hidden) to (n, m)."""
-    return (source @ target.T).numpy()
+    return (source @ target.T).detach().float().numpy()
 
 
 def argmax(similarities: np.ndarray) -> Links:

@@ -137,3 +137,10 @@ def test_similarity_is_the_cosine() -> None:
 def test_a_sentence_without_a_word_has_no_links(method: LinkMethod) -> None:
     assert find_links(torch.zeros(0, 4), torch.ones(3, 4), method) == set()
     assert find_links(torch.ones(3, 4), torch.zeros(0, 4), method) == set()
+
+
+def test_vectors_may_be_of_a_model_that_learns_or_computes_in_half_precision() -> None:
+    source, target = torch.eye(3, requires_grad=True), torch.eye(3)[[1, 0, 2]]
+    expected = {(0, 1), (1, 0), (2, 2)}
+    assert find_links(source, target, "match") == expected
+    assert find_links(source.bfloat16(), target.bfloat16(), "argmax") == expected
