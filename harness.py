@@ -25,7 +25,6 @@ from .recipe import (
     Stage,
     as_flags,
     folder_of,
-    note_of_lost,
     override_value,
     plan_stages,
     reason_of,
@@ -111,16 +110,16 @@ def evaluate_suite(settings: EvalSuite, out: str | Path, say: Say = lambda line:
     stages = plan_stages({"stages": plan.stages}, cells)
     failed = run_stages(stages, cells, say, keep_going=True)
     done = [stage for stage in stages if stage.name not in failed]
-    folders = {stage.name: cells / stage.name for stage in done}
     compared, not_compared = _compare(done, out, say)
     page = Report(
         results=str(out / RESULTS),
         title=str(suite["title"]),
-        notes=[*plan.notes, *note_of_lost(failed, stages, "cells")],
+        notes=plan.notes,
         command=shlex.join(command_of(settings, out)),
     )
-    results, report = write_results([*done, *compared], cells, out, page)
-    return Outcome(folders, results, report, failed | not_compared)
+    failed |= not_compared
+    results, report = write_results([*stages, *compared], failed, cells, out, page)
+    return Outcome({stage.name: cells / stage.name for stage in done}, results, report, failed)
 
 
 def command_of(settings: EvalSuite, out: Path) -> list[str]:
@@ -405,27 +404,27 @@ def _compare(stages: Sequence[Stage], out: Path, say: Say) -> tuple[list[Stage],
     """Compare the systems in a stage of its own, which is not run again as long as the results are the same.
 
     Returns:
-        the stage, if there was something to compare; why it has no result, if it failed.
+        the stage, if there was something to compare, and why it has no result, if it failed.
     """
     name, cells = "comparison", out / CELLS
-    done: list[Stage] = []
+    compared: list[Stage] = []
     failed: dict[str, str] = {}
     if measured := [f"${{{stage.name}}}" for stage in stages if stage.verb.startswith("eval ")]:
         stage = {name: {"do": "eval compare", "results": measured}}
         (planned,) = plan_stages({"stages": stage}, cells, stages)
         try:
             told = run_stage(planned, cells)
-            done = [planned]
+            compared = [planned]
         except NothingToCompare:
             told = "there are no two systems to compare"
         except Exception as error:  # as of every cell
-            failed[name] = reason_of(error)
+            compared, failed[name] = [planned], reason_of(error)
             told = f"failed: {failed[name]}"
         say(f"{name}: {told}")
     for file in (COMPARISON, COMPARISON_TABLE):
-        if done:
+        if compared and not failed:
             with new_file(out / file) as temporary:
                 shutil.copyfile(cells / name / file, temporary)
         else:
             (out / file).unlink(missing_ok=True)
-    return done, failed
+    return compared, failed

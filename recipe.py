@@ -81,15 +81,16 @@ def run_recipe(
     out = folder_of(recipe["out"])
     stages = plan_stages(recipe, out)
     failed = run_stages(stages, out, say, keep_going=keep_going)
-    done = [stage for stage in stages if stage.name not in failed]
     page = Report(
         results=str(out / RESULTS),
         title=str(recipe.get("title", recipe.get("name", "swissxmod report"))),
-        notes=[*recipe.get("notes", []), *note_of_lost(failed, stages, "stages")],
+        notes=list(recipe.get("notes", [])),
         command=shlex.join(["swissxmod", "run", str(path), *as_flags("set", overrides)]),
     )
-    results, report = write_results(done, out, out, page)
-    return Outcome({stage.name: out / stage.name for stage in done}, results, report, failed)
+    results, report = write_results(stages, failed, out, out, page)
+    return Outcome(
+        {stage.name: out / stage.name for stage in stages if stage.name not in failed}, results, report, failed
+    )
 
 
 def folder_of(out: str | Path) -> Path:
@@ -308,43 +309,42 @@ def run_stage(stage: Stage, out: Path) -> str:
 
 
 def write_results(
-    stages: Sequence[Stage], where: Path, out: Path, page: Report
+    stages: Sequence[Stage], failed: Mapping[str, str], where: Path, out: Path, page: Report
 ) -> tuple[Path, Path] | tuple[None, None]:
     """Write the records of all stages, and their report, into ``out``.
 
     Args:
-        stages: that have a result.
+        stages: of the run.
+        failed: those that have no result, and why.
         where: holds the folder of each.
         out: where to write.
-        page: what the report says besides what the stages have.
+        page: what the report says besides what the stages have, and which have nothing.
 
     Returns:
-        both files; None where no stage has a record, and then those of an earlier run are removed.
+        both files; None where no stage has a record, and if stages failed, those of an earlier run are removed.
     """
     results, report = out / RESULTS, out / "report.html"
-    folders = {stage.name: where / stage.name for stage in stages}
+    done = [stage for stage in stages if stage.name not in failed]
+    folders = {stage.name: where / stage.name for stage in done}
     found = {name: [folder / name for folder in folders.values() if (folder / name).is_file()] for name in _FOUND}
     if not found[RESULTS]:
-        for stale in (results, report):
+        for stale in (results, report) if failed else ():
             stale.unlink(missing_ok=True)
         return None, None
     from .eval.records import read_records, write_records
 
     write_records(results, [record for path in found[RESULTS] for record in read_records(path)])
+    lost = f"{len(failed)} of {len(stages)} stages have no result: {', '.join(failed)}."
     page = replace(
         page,
+        notes=[*page.notes, lost] if failed else page.notes,
         curves={path.parent.name: str(path.parent) for path in found[CURVE]},
         examples=list(map(str, found[EXAMPLES])),
         comparisons=list(map(str, found[COMPARISON])),
-        links={stage.name: str(folders[stage.name] / str(stage.call.file)) for stage in stages if _has_links(stage)},
+        links={stage.name: str(folders[stage.name] / str(stage.call.file)) for stage in done if _has_links(stage)},
     )
     VERBS["report"](page, report)
     return results, report
-
-
-def note_of_lost(failed: Mapping[str, str], stages: Sequence[Stage], what: str) -> list[str]:
-    """What a report says of stages that have no result."""
-    return [f"{len(failed)} of {len(stages)} {what} have no result: {', '.join(failed)}."] if failed else []
 
 
 def _has_links(stage: Stage) -> bool:

@@ -8,14 +8,13 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from transformers import XmodConfig
 
 from ..errors import UserError
 from ..files import new_folder, refuse_used_folder
 from ..settings import EvalStance
 from ..tasks.stance import STEP, Comment, detect_stance, label_numbers, read_comments, tell_settings
 from ..tasks.stance_scores import confusion, label_f1, macro_f1
-from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed
+from ..xmod.checkpoints import History, load_with_tokenizer, of_each_seed, read_config
 from ..xmod.languages import may_mean
 from ..xmod.modeling import XmodForSequenceClassification
 from .adapters import distinct_readers
@@ -44,20 +43,20 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
             that the model does not know, or a language that it does not have.
     """
     refuse_used_folder(out)
-    models = of_each_seed(settings.model)
+    models = {model: known_history(model, "swissxmod finetune stance") for model in of_each_seed(settings.model)}
     train = {name: read_comments(path, name, labelled=True) for name, path in settings.baseline_train.items()}
     learned = [item for items in train.values() for item in items]
     tests = {
         language: tell_settings(read_comments(path, language, labelled=True), learned)
         for language, path in settings.data.items()
     }
-    adapters = XmodConfig.from_pretrained(models[0]).languages
+    adapters = read_config(next(iter(models))).languages
     # The model may lack a language that only the baselines learn from: it keeps its name then.
     languages = {name: next((key for key in adapters if may_mean(name, key)), name) for name in train}
     languages |= {name: language for name, (language, _) in distinct_readers(tests, settings.read_as, adapters).items()}
     # First, as they take seconds and may fail.
     baselines = list(_baselines(train, tests, languages, settings)) if settings.baselines else []
-    measured = [each for model in models for each in _measured(model, tests, settings)] + baselines
+    measured = [each for of_seed in models.items() for each in _measured(*of_seed, tests, settings)] + baselines
     with new_folder(out) as folder:
         write_measured(folder, measured)
     told: dict[str, Any] = {}
@@ -73,8 +72,9 @@ def evaluate_stance(settings: EvalStance, out: str | Path) -> dict[str, Any]:
     return told
 
 
-def _measured(source: str, tests: Mapping[str, list[Comment]], settings: EvalStance) -> Iterator[Measured]:
-    history = known_history(source, "swissxmod finetune stance")
+def _measured(
+    source: str, history: History, tests: Mapping[str, list[Comment]], settings: EvalStance
+) -> Iterator[Measured]:
     model, tokenizer = load_with_tokenizer(XmodForSequenceClassification, source, bits=settings.bits)
     for name, (language, adapter) in distinct_readers(tests, settings.read_as, model.languages).items():
         items = tests[name]

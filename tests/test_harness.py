@@ -181,7 +181,7 @@ def test_one_failing_cell_is_reported_and_the_others_go_on(
     assert "Traceback" not in error
     records = read_records(tmp_path / "out" / "results.jsonl")
     assert {record.task for record in records} == {"ner", "sentence-retrieval"}
-    assert "2 of 5 cells have no result" in (tmp_path / "out" / "report.html").read_text()
+    assert "2 of 5 stages have no result" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_comparison_that_fails_is_a_failure(
