@@ -154,20 +154,34 @@ def opened(path: str | Path) -> Iterator[IO[str]]:
 
 
 @contextlib.contextmanager
-def new_folder(path: str | Path) -> Iterator[Path]:
+def new_folder(path: str | Path, *, keep: bool = True) -> Iterator[Path]:
     """A temporary folder beside ``path`` that takes its place when the block ends without an error.
+
+    Args:
+        path: the folder, or a link to where it shall be.
+        keep: whether what was made stays in its temporary place if it cannot take the other one.
 
     Raises:
         UserError: if ``path`` is a file or a folder that is not empty: nothing of the user's is overwritten.
+        OSError: if the folder cannot take its place, such as where another run was faster; says where it is.
     """
-    path = Path(path)
     refuse_used_folder(path)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=_parent(path)))
+    place = Path(path).resolve()
+    temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=_parent(place)))
     try:
         yield temporary
-        publish_folder(temporary, path)
-    finally:
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    try:
+        publish_folder(temporary, place)
+    except OSError as error:
+        if keep:
+            raise OSError(
+                f"{path}: cannot take its place ({error.strerror}); what was made is in {temporary}"
+            ) from error
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def publish_folder(temporary: Path, path: Path) -> None:
@@ -186,6 +200,8 @@ def refuse_used_folder(path: str | Path) -> None:
         raise UserError(f"{path}: expected a folder to write, found a file")
     if path.is_dir() and any(path.iterdir()):
         raise UserError(f"{path}: the folder is not empty; give another path or remove it")
+    if path.exists() and (os.path.ismount(path) or Path.cwd().is_relative_to(path.resolve())):
+        raise UserError(f"{path}: this folder cannot be replaced, as it is mounted or in use; name one inside it")
     _refuse_file_above(path)
 
 

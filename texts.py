@@ -227,6 +227,8 @@ def hub_rows(path: str) -> Iterator[dict[str, Any]]:
         names = _names_of_numbers(rows.features or {})
         for row in rows:
             yield {key: _named(value, names[key]) if key in names else value for key, value in row.items()}
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a data set can be missing, private or odd in more ways than there are classes for
         raise UserError(f"{path}: cannot be read as a data set: {first_line(error)}") from error
 
@@ -238,7 +240,11 @@ def _names_of_numbers(features: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a cell is any
-    return [names[number] for number in value] if isinstance(value, list) else names[value]
+    if isinstance(value, list):
+        return [_named(number, names) for number in value]
+    if value is None or not 0 <= value < len(names):
+        raise UserError(f"a label without a name, {value} (hidden test labels are -1), among {', '.join(names)}")
+    return names[value]
 
 
 def _check_column(path: str, column: str, columns: list[str]) -> None:

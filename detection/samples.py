@@ -107,7 +107,7 @@ def _sentences(paths: Paths, settings: DetectorTrain) -> tuple[list[str], list[s
 
 
 def _documents(path: str, column: str) -> Iterator[str]:
-    is_conll = Path(path.removesuffix(".gz")).suffix == ".conll"
+    is_conll = Path(path.removesuffix(".gz").removesuffix(".zst")).suffix == ".conll"
     return _tokens_joined(path) if is_conll else read_documents(path, column)
 
 

@@ -17,7 +17,7 @@ from ..files import new_file
 from ..settings import DetectorTrain
 from .detector import OTHER, Calibration, LanguageDetector
 from .grams import letters_of, read_grams
-from .samples import Samples, draw_samples, read_sentences
+from .samples import HELD_OUT, Samples, draw_samples, read_sentences
 from .scores import measure
 
 STRENGTH = 10.0
@@ -48,6 +48,8 @@ def train_detector(settings: DetectorTrain, out: str | Path) -> dict[str, Any]:
     """
     dev = {name: read_sentences(paths, settings.text_column) for name, paths in settings.dev.items()}
     learned, held = draw_samples(settings)
+    if not held.texts:
+        raise UserError(f"corpora: expected {HELD_OUT} documents or more in a file, as one in {HELD_OUT} is held out")
     languages = [name for name in (*settings.languages, OTHER) if name in learned.languages]
     if missing := set(settings.languages) - set(languages):
         raise UserError(f"languages: no corpora or words for {', '.join(sorted(missing))}")

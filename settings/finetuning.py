@@ -201,6 +201,10 @@ class FinetuneAlignment(Beside):
             )
 
 
+MOST_BITS = 24
+"""16 million buckets."""
+
+
 @dataclass(frozen=True)
 class DetectorTrain:
     """Train a language detector on text of several languages, ours or others.
@@ -234,3 +238,7 @@ class DetectorTrain:
         check_given(self, "corpora", "languages", "text_column")
         check_shares(self, "precision")
         check_minima(self, sentences=20, bits=8)
+        if len(set(self.languages)) < len(self.languages):
+            raise UserError(f"languages: expected different ones, found {', '.join(self.languages)}")
+        if self.bits > MOST_BITS:
+            raise UserError(f"bits: expected at most {MOST_BITS}, found {self.bits}")

@@ -138,3 +138,18 @@ def test_a_data_set_of_the_hub_can_be_pinned(monkeypatch: pytest.MonkeyPatch) ->
     assert list(hub_rows("hub:owner/set@refs/convert/parquet:default:test")) == [{"text": "bun di"}]
     assert list(hub_rows("hub:owner/set::dev")) == [{"text": "bun di"}]
     assert asked == [("owner/set", "default", "test", "refs/convert/parquet"), ("owner/set", None, "dev", None)]
+
+
+def test_a_label_that_is_hidden_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As data sets have them of test sets whose answers nobody shall know."""
+    import datasets
+
+    for labels, kind in (
+        ([0, -1], datasets.ClassLabel),
+        ([[0], [1, -1]], lambda **names: [datasets.ClassLabel(**names)]),
+    ):
+        features = datasets.Features({"label": kind(names=["PRO", "CONTRA"])})
+        rows = datasets.Dataset.from_dict({"label": labels}, features=features)
+        monkeypatch.setattr(datasets, "load_dataset", lambda *_, rows=rows, **__: rows)
+        with pytest.raises(UserError, match=r"hub:owner/set: a label without a name, -1 .* among PRO, CONTRA"):
+            list(hub_rows("hub:owner/set"))

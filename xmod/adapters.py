@@ -137,5 +137,7 @@ def with_languages(model: ModelT, starts: Mapping[str, Collection[str]]) -> Mode
             parts = [weights[f"{before}{old}{after}"] for old in olds]
             moved[f"{before}{new}{after}"] = torch.stack(parts).mean(dim=0) if len(parts) > 1 else parts[0].clone()
     other = type(model)(config)
+    if getattr(model, "pooler", other) is None:
+        other.pooler = None
     other.load_state_dict(moved)
     return other

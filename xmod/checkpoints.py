@@ -7,6 +7,7 @@ A model folder is one of ``transformers`` (``config.json``, ``model.safetensors`
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from ..files import CURVE, content_hash, existing_file, existing_folder, free_sp
 from ..processes import local_rank
 from ..settings import Bits
 from ..tokenizer.folders import TUNED, is_hub_name, load_tokenizer, named, place_of_base
+from .inputs import max_tokens
 from .int8 import is_int8, read_int8, write_int8
 from .modeling import (
     XmodForMaskedLM,
@@ -309,12 +311,22 @@ def save_checkpoint(
                 model.save_pretrained(folder)
         except SafetensorError as error:
             raise OSError(f"{out}: cannot be written ({first_line(error)}; {free_space(Path(out))})") from error
-        tokenizer.save_pretrained(folder)
+        _with_room_of(tokenizer, model).save_pretrained(folder)
         write_json(folder / HISTORY, {**(facts or {}), "history": history})
         if curve is not None:
             write_json(folder / CURVE, curve)
         for name, write in (extras or {}).items():
             write(folder / name)
+
+
+def _with_room_of(
+    tokenizer: PreTrainedTokenizerFast, model: XmodPreTrainedModel | PeftModel
+) -> PreTrainedTokenizerFast:
+    """The tokenizer, which cuts text to what the model can read wherever somebody asks it to truncate."""
+    own = copy.copy(tokenizer)
+    virtual = sum(getattr(each, "num_virtual_tokens", None) or 0 for each in getattr(model, "peft_config", {}).values())
+    own.model_max_length = min(tokenizer.model_max_length, max_tokens(model.config) - virtual)
+    return own
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -12,7 +12,6 @@ from ..tokenizer.pieces import Pieces
 from ..tokenizer.pipeline import BYTES
 from .adapters import language_of, part_of
 from .checkpoints import load, read_history
-from .inputs import max_tokens
 from .modeling import XmodPreTrainedModel
 
 
@@ -40,7 +39,7 @@ def model_info(settings: ModelInfo) -> dict[str, Any]:
             "heads": config.num_attention_heads,
             "intermediate_size": config.intermediate_size,
             "adapter_size": config.hidden_size // config.adapter_reduction_factor,
-            "longest_text": max_tokens(config),
+            "longest_text": model.base_model.max_tokens,
         },
         "parameters": _parameters(model),
         "vocabulary": _vocabulary(settings.model) | {"rows": config.vocab_size},

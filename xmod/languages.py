@@ -112,9 +112,13 @@ def adapter_key(name: str) -> str:
 
 def check_languages(names: Sequence[str]) -> None:
     """Raise :class:`UserError` unless these can be the adapters of one model."""
+    from torch import nn  # names are resolved without torch too
+
     tags = [parse_tag(name) for name in names]
     if len(set(tags)) < len(tags):
         raise UserError(f"languages: expected different ones, found {', '.join(names)}")
+    if taken := [name for name in names if hasattr(nn.ModuleDict, name)]:
+        raise UserError(f"languages: torch has no room for the name {taken[0]!r}; add a region, {taken[0]}_XX")
 
 
 def starting_adapters(language: str, given: Sequence[str], adapters: Sequence[str], option: str) -> list[str]:

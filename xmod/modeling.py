@@ -6,7 +6,7 @@ mixed precision works, and an unknown language is an error instead of a missing 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -162,7 +162,7 @@ class XmodModel(XmodPreTrainedModel):
                 then, and what is said of each token comes back packed too: (n, hidden).
             layers: run only the first so many; ``last_hidden_state`` is then what ``hidden_states[layers]`` would be.
             past_key_values: keys and values of virtual tokens before each sentence, as ``peft`` gives them in prefix
-                tuning; the mask may count them too.
+                tuning; a mask counts them too.
             output_hidden_states: also return the embeddings and the states after every layer.
             output_attentions: false, if given: libraries that call any model, such as ``peft``, name it.
             return_dict: false for a plain tuple.
@@ -223,6 +223,8 @@ class XmodForMaskedLM(XmodPreTrainedModel):
         "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
         "lm_head.decoder.bias": "lm_head.bias",
     }
+    # One parameter under two names, of which files have one.
+    _keys_to_ignore_on_load_missing = [r"lm_head\.decoder\.bias"]
 
     def __init__(self, config: XmodConfig) -> None:
         super().__init__(config)
@@ -230,8 +232,13 @@ class XmodForMaskedLM(XmodPreTrainedModel):
         self.lm_head = LMHead(config)
         self.post_init()
 
+    def tie_weights(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - those of the parent
+        """Tie also what a config without tied embeddings does not part: both names of the bias."""
+        super().tie_weights(*args, **kwargs)
+        self.lm_head.decoder.bias = self.lm_head.bias
+
     def get_output_embeddings(self) -> nn.Module:
-        """The output rows, tied to the word embeddings."""
+        """The output rows, tied to the word embeddings unless the config parts them."""
         return self.lm_head.decoder
 
     def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:

@@ -4,11 +4,13 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from swissxmod import DetectorTrain, EvalDetector, LanguageDetector, UserError, evaluate_detector, train_detector
 from swissxmod.cli import main
 from swissxmod.detection.samples import split_sentences
+from swissxmod.detection.training import _temperature
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,26 @@ def test_from_the_command_line(trained: Path, tmp_path: Path, capsys: pytest.Cap
 def test_sentences_end_at_a_sign_before_a_capital_or_at_a_line() -> None:
     text = "Er kam am 3. Mai. Dann (z. B. heute) ging er! «Ja?» Nein.\nSchluss"
     assert split_sentences(text) == ["Er kam am 3.", "Mai.", "Dann (z.", "B. heute) ging er!", "«Ja?» Nein.", "Schluss"]
+
+
+def test_too_little_text_and_too_many_buckets_are_told(tmp_path: Path) -> None:
+    (tmp_path / "few").write_text("Bun di.\n" * 10)
+    with pytest.raises(UserError, match="corpora: expected 20 documents or more in a file"):
+        train_detector(
+            DetectorTrain(corpora={"de": str(tmp_path / "few"), "rm": str(tmp_path / "few")}, languages=["de", "rm"]),
+            tmp_path / "out",
+        )
+    with pytest.raises(UserError, match="bits: expected at most 24, found 60"):
+        DetectorTrain(corpora={"de": "x"}, bits=60)
+    with pytest.raises(UserError, match="languages: expected different ones, found it, it"):
+        DetectorTrain(corpora={"it": "x"}, languages=["it", "it"])
+
+
+def test_logits_that_are_too_sure_are_cooled() -> None:
+    generator = np.random.default_rng(1)
+    logits = generator.normal(size=(4000, 3))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    answers = np.array([generator.choice(3, p=row) for row in chances])
+    sure = np.exp(4 * logits) / np.exp(4 * logits).sum(axis=1, keepdims=True)
+    assert _temperature(sure, answers) == pytest.approx(4, rel=0.1)
+    assert _temperature(chances, answers) == pytest.approx(1, rel=0.1)

@@ -15,13 +15,16 @@ from swissxmod import (
     UserError,
     XmodForMaskedLM,
     XmodForTokenClassification,
+    XmodModel,
     export_language,
     finetune_ner,
     import_language,
+    load,
     load_model,
+    load_tokenizer,
     pretrain,
 )
-from swissxmod.xmod.checkpoints import languages_seen, read_history
+from swissxmod.xmod.checkpoints import languages_seen, read_history, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +137,14 @@ def test_odd_adapter_folders_are_named(model_folder: Path, tmp_path: Path) -> No
         import_language(settings, tmp_path / "out")
     with pytest.raises(UserError, match="no such folder"):
         import_language(AdapterImport(model=str(model_folder), adapter=str(tmp_path / "none")), tmp_path / "out")
+
+
+def test_an_encoder_without_a_pooler_takes_an_adapter(grown: Path, model_folder: Path, tmp_path: Path) -> None:
+    encoder = load_model(XmodModel, model_folder, add_pooling_layer=False)
+    save_checkpoint(tmp_path / "encoder", encoder, load_tokenizer(model_folder), [])
+    assert load(tmp_path / "encoder").pooler is None
+    export_language(AdapterExport(model=str(model_folder), language="rm"), tmp_path / "rm")
+    taken = AdapterImport(model=str(tmp_path / "encoder"), adapter=str(tmp_path / "rm"), language="rm-puter")
+    import_language(taken, tmp_path / "more")
+    more = load(tmp_path / "more")
+    assert more.languages[-1] == "rm_puter" and more.pooler is None

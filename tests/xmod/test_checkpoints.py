@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import json
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -10,17 +12,20 @@ import transformers
 
 import swissxmod
 from swissxmod import (
+    ModelInit,
     UserError,
     XmodForMaskedLM,
     XmodForTokenClassification,
     XmodModel,
+    init_model,
     load,
     load_model,
+    load_tokenizer,
     load_with_tokenizer,
 )
 from swissxmod.files import new_folder, read_json, write_json
 from swissxmod.tokenizer.folders import is_hub_name
-from swissxmod.xmod.checkpoints import CLASSES, languages_seen
+from swissxmod.xmod.checkpoints import CLASSES, languages_seen, model_hash, save_checkpoint
 
 
 @pytest.fixture
@@ -150,3 +155,36 @@ def test_an_encoder_loads_with_and_without_a_pooler(folder: Path, tmp_path: Path
     found = load(tmp_path / "encoder")
     assert isinstance(found, XmodModel)
     assert found.state_dict().keys() == encoder.state_dict().keys()
+
+
+def test_a_model_whose_output_rows_are_its_own_is_read_as_it_was_written(folder: Path, tmp_path: Path) -> None:
+    tied = load_model(XmodForMaskedLM, folder)
+    config = copy.deepcopy(tied.config)
+    config.tie_word_embeddings = False
+    torch.manual_seed(1)
+    model = XmodForMaskedLM(config).eval()
+    torch.nn.init.normal_(model.lm_head.bias)
+    save_checkpoint(tmp_path / "out", model, load_tokenizer(folder), [])
+    again = load_model(XmodForMaskedLM, tmp_path / "out").eval()
+    assert again.lm_head.decoder.weight is not again.roberta.embeddings.word_embeddings.weight
+    ids = torch.randint(4, 100, (2, 7))
+    lang_ids = torch.tensor([0, 3])
+    torch.testing.assert_close(again(ids, lang_ids=lang_ids).logits, model(ids, lang_ids=lang_ids).logits)
+
+
+def test_a_tokenizer_cuts_to_what_the_model_can_read(vocab: Path, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "layers": 1, "heads": 2, "intermediate_size": 32, "max_tokens": 66}
+    init_model(ModelInit(vocab=str(vocab), languages=["rm_CH"], **sizes), tmp_path / "out")
+    model, tokenizer = load_with_tokenizer(XmodForMaskedLM, tmp_path / "out")
+    batch = tokenizer("La vischnanca da Cuira. " * 100, truncation=True, return_tensors="pt")
+    assert batch["input_ids"].shape == (1, 66) == (1, model.base_model.max_tokens)
+    assert model(**batch, lang_ids=torch.tensor([0])).logits.shape[1] == 66
+    assert load_tokenizer(vocab).model_max_length == 512  # that of the vocabulary itself stays
+
+
+def test_another_tokenizer_is_another_model(folder: Path) -> None:
+    before = model_hash(folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["normalizer"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert model_hash(folder) != before

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swissxmod import UserError
-from swissxmod.xmod.languages import by_adapter_pair, resolve_language, same_language
+from swissxmod.xmod.languages import by_adapter_pair, check_languages, resolve_language, same_language
 
 SWISS = ["de_CH", "fr_CH", "it_CH", "rm_CH", "gsw", "rm_sursilv"]
 
@@ -55,6 +55,12 @@ def test_fairseq_writes_no_region_as_xx() -> None:
 def test_an_idiom_is_the_same_language() -> None:
     assert same_language("rm_CH", "rm-sursilv")
     assert not same_language("de_CH", "gsw")
+
+
+def test_a_name_that_torch_has_itself_is_refused() -> None:
+    check_languages(["to_TO", "de"])
+    with pytest.raises(UserError, match="torch has no room for the name 'to'; add a region, to_XX"):
+        check_languages(["to", "de"])
 
 
 def test_a_pair_is_named_once() -> None:

@@ -24,12 +24,13 @@ def dev_bits(model: XmodForMaskedLM, dev: Mapping[str, MaskedBlocks], settings: 
     Per character, since losses per piece of two vocabularies cannot be compared.
     """
     model.eval()
+    at_once = settings.micro_batch or settings.batch_size
     bits = {}
     for language, dataset in dev.items():
         lengths = piece_characters(dataset.tokenizer)
         nats = characters = 0.0
-        for start in range(0, len(dataset), settings.batch_size):
-            items = [dataset[i] for i in range(start, min(start + settings.batch_size, len(dataset)))]
+        for start in range(0, len(dataset), at_once):
+            items = [dataset[i] for i in range(start, min(start + at_once, len(dataset)))]
             batch = {key: value.to(model.device) for key, value in dataset.collate(items).items()}
             with autocast(settings.precision):
                 loss = model(**batch, logits_at="labels").loss

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from ...errors import UserError
-from ...files import existing_file, new_folder, read_json, write_json
+from ...files import content_hash, existing_file, new_folder, read_json, write_json
 from ...processes import is_local_main
 from ...texts import HUB, TEXT, Paths, as_list, batched, read_documents, read_pairs
 from .duplicates import without_near_duplicates
@@ -64,7 +64,7 @@ class Reading:
         how = astuple(self)[1:]
         digest = hashlib.sha256(f"{FORMAT}\0{how}\0{tokenizer.backend_tokenizer.to_str()}\0".encode())
         for path in as_list(self.paths):
-            digest.update(f"{path if path.startswith(HUB) else _state(path)}\0".encode())
+            digest.update(f"{_state(path)}\0".encode())
         return digest.hexdigest()[:32]
 
 
@@ -126,6 +126,10 @@ def cut_documents(documents: list[str], tokenizer: PreTrainedTokenizerFast) -> l
 
 
 def _state(path: str) -> str:
+    if path.startswith(HUB):
+        # What the hub has under a name, it decides; a folder's content can be seen.
+        place = path.removeprefix(HUB).partition(":")[0]
+        return f"{path}\0{content_hash(place)}" if Path(place).is_dir() else path
     file = existing_file(path)
     state = file.stat()
     return f"{file.resolve()}\0{state.st_size}\0{state.st_mtime_ns}"
@@ -133,7 +137,7 @@ def _state(path: str) -> str:
 
 def _make(reading: Reading, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     try:
-        with new_folder(folder) as temporary:
+        with new_folder(folder, keep=False) as temporary:
             _write(reading, tokenizer, temporary)
     except (OSError, UserError):
         # Another run that made the same shard was faster: its shard is this one.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -105,3 +106,19 @@ def test_a_corpus_is_the_same_through_the_shard(tokenizer: PreTrainedTokenizerFa
     texts = list(read_documents(corpora["rm_CH"]))
     expected = [number for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] for number in (*ids, 2)]
     assert open_shard(Reading(corpora["rm_CH"]), tokenizer).pieces.tolist() == expected
+
+
+def test_a_letter_that_changed_and_a_folder_behind_hub_are_other_text(
+    tokenizer: PreTrainedTokenizerFast, text: str, tmp_path: Path
+) -> None:
+    before = Reading(text).name(tokenizer)
+    content, time = Path(text).read_text(), Path(text).stat().st_mtime_ns
+    Path(text).write_text(content[:-2] + "x" + content[-1])
+    os.utime(text, ns=(time + 10**9, time + 10**9))
+    assert Reading(text).name(tokenizer) != before
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.jsonl").write_text('{"text": "ina"}')
+    before = Reading(f"hub:{tmp_path / 'set'}").name(tokenizer)
+    (tmp_path / "set" / "train.jsonl").write_text('{"text": "dua"}')
+    assert Reading(f"hub:{tmp_path / 'set'}").name(tokenizer) != before
+    assert Reading("hub:owner/set:a").name(tokenizer) != Reading("hub:owner/set:b").name(tokenizer)
