@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 Span = tuple[int, int]
 """Characters before a word, and up to its end."""
 # A number with its separators; an elided article with its apostrophe ("l'Engiadina"); a word, with hyphens; a sign.
-# Marks that are combined with a letter belong to it. Signs without a shape (controls, directions) are no words.
+# Marks that are combined with a letter belong to it. Signs without a shape (controls, directions) are no words; those
+# that only say where a word may be broken (the soft hyphen, the blank without width) part none.
 INVISIBLE = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-_LETTER = r"[^\W\d_][\u0300-\u036f]*"
+_SILENT = r"\xad\u200b-\u200d\u2060\ufeff"
+_MARKS = rf"[\u0300-\u036f]*(?:[{_SILENT}]+(?=\w))?"
+_LETTER = rf"[^\W\d_]{_MARKS}"
 _WORD = re.compile(
-    rf"\d+(?:[.,:'’]\d+)*|(?:{_LETTER})+['’](?=[^\W_])|(?:\w[\u0300-\u036f]*)+(?:-(?:\w[\u0300-\u036f]*)+)*|[^\s{INVISIBLE}]"
+    rf"\d+(?:[.,:'’]\d+)*|(?:{_LETTER})+['’](?=[^\W_])|(?:\w{_MARKS})+(?:-(?:\w{_MARKS})+)*|[^\s{INVISIBLE}]"
 )
+_SILENT_SIGNS = re.compile(f"[{_SILENT}]")
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 _BREAKS = ("¬", "\u00ad")
 """Signs that only break words; the second is the soft hyphen."""
@@ -51,9 +55,10 @@ def _paragraphs(text: str) -> Iterator[Span]:
 def read_words(text: str, words: Sequence[Span]) -> list[str]:
     """What a model reads for each word: a word that is broken at the end of a line stands whole at its first part.
 
-    The others are empty. A hyphen stays where a capital follows ("Rhein-" and "Wied").
+    The others are empty. A hyphen stays where a capital follows ("Rhein-" and "Wied"). Signs inside a word that only
+    say where it may be broken are left out.
     """
-    read = [text[start:end] for start, end in words]
+    read = [_SILENT_SIGNS.sub("", text[start:end]) or text[start:end] for start, end in words]
     if not words or "\n" not in text[words[0][0] : words[-1][1]]:
         return read
     whole = 0

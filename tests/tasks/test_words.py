@@ -34,7 +34,11 @@ def test_words_hold_all_that_is_not_blank_in_order(text: str) -> None:
         (unicodedata.normalize("NFD", "Zürich-Öst"), [unicodedata.normalize("NFD", "Zürich-Öst")]),
         ("«Bun di!»", ["«", "Bun", "di", "!", "»"]),
         ("COVID-19 (2020)", ["COVID-19", "(", "2020", ")"]),
-        ("\ufeffBern\x00 \u202eשלום\u202c a\u200bb \x1b", ["Bern", "שלום", "a", "b"]),
+        ("\ufeffBern\x00 \u202eשלום\u202c a\u200bb \x1b", ["Bern", "שלום", "a\u200bb"]),
+        (
+            "Grau\u00adbün\u00adden und l\u2060'Engia\u00addina",
+            ["Grau\u00adbün\u00adden", "und", "l", "'", "Engia\u00addina"],
+        ),
     ],
 )
 def test_words_are_cut_as_in_the_training_data(text: str, expected: list[str]) -> None:
@@ -51,6 +55,7 @@ def read(text: str) -> list[list[str]]:
         ("die verlän-\ngernden", ["die", "verlängernden", "", ""]),
         ("die verlän\u00ad\r\n  gernden", ["die", "verlängernden", "", ""]),
         ("un¬\nver¬\nmeid¬\nlich.", ["unvermeidlich", "", "", "", "", "", "", "."]),
+        ("in Grau\u00adbün\u00adden, Frei\u200bburg", ["in", "Graubünden", ",", "Freiburg"]),
         ("die Rhein-\nAu", ["die", "Rhein-Au", "", ""]),
         ("Zoll-\nund Steuern", ["Zoll", "-", "und", "Steuern"]),
         ("St-Gall - Chur", ["St-Gall", "-", "Chur"]),
@@ -62,7 +67,7 @@ def test_words_broken_by_the_end_of_a_line_are_read_whole(text: str, expected: l
     assert read(text) == [expected]
 
 
-@given(st.text(alphabet="aB1-¬ \n.", max_size=40))
+@given(st.text(alphabet="aB1-¬\u00ad\u200b \n.", max_size=40))
 def test_wrapped_text_loses_no_letter(text: str) -> None:
     spans = [span for line in split_words(text, wrapped=True) for span in line]
     assert spans == [span for line in split_words(text) for span in line]
