@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -67,9 +67,9 @@ def read_lines(path: str | Path) -> Iterator[str]:
     number = 0
     try:
         # "utf-8-sig" also reads files without the mark that some editors put first.
-        with _open_bytes(path) as content, io.TextIOWrapper(content, encoding="utf-8-sig") as file:
+        with _open_bytes(path) as content, io.TextIOWrapper(content, encoding="utf-8-sig", newline="\n") as file:
             for number, line in enumerate(file, 1):  # noqa: B007 - the number is told when the next line fails
-                yield line.rstrip("\n")
+                yield _without_end(line)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text after line {number} ({error.reason})") from error
     except (OSError, EOFError, zlib.error) as error:
@@ -88,9 +88,14 @@ def standard_input() -> Iterator[str]:
     """
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            yield _without_end(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         except UnicodeDecodeError as error:
             raise UserError(f"standard input, line {number}: not UTF-8 text ({error.reason})") from error
+
+
+def _without_end(line: str) -> str:
+    """Lines end where all tools count them to: a carriage return alone ends none."""
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 def _open_bytes(path: Path) -> IO[bytes]:
@@ -242,6 +247,19 @@ def read_json(path: str | Path) -> Any:  # noqa: ANN401 - JSON is any
         raise UserError(f"{path}: not a JSON file ({error})") from error
 
 
+class _Once(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice, of which yaml takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping."""
+        keys: set[object] = set()
+        for key, _ in node.value:
+            if key.value in keys and isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
+            keys.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str | Path) -> Any:  # noqa: ANN401 - YAML is any
     """The content of a YAML file.
 
@@ -249,7 +267,7 @@ def read_yaml(path: str | Path) -> Any:  # noqa: ANN401 - YAML is any
         UserError: if the file is missing, empty or not YAML.
     """
     try:
-        return yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
+        return yaml.load(existing_file(path).read_text(encoding="utf-8"), _Once)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
 

@@ -184,6 +184,11 @@ def plan_suite(settings: EvalSuite, suite: Mapping[str, Any], path: Path) -> Pla
             raise UserError(f"{path}: the name of an experiment has letters, digits and _ only, found {name!r}")
         experiment: Experiment = parse(Experiment, description, f"{path}: {name}")
         _Cells(str(name), experiment, suite, path, overrides, settings.seeds, plan).of(systems)
+    for language, other in overrides:
+        if not any(stage.get("read_as") == {language: other} for stage in plan.stages.values()):
+            raise UserError(
+                f"adapter: {language}={other} changes nothing: no test is in {language}, or no model has {other}"
+            )
     return plan
 
 

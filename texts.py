@@ -6,7 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,7 +102,11 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         UserError: for a file that cannot be read, or a line that is no object.
     """
-    for number, line in enumerate(read_lines(path), 1):
+    return _objects(read_lines(path), path)
+
+
+def _objects(lines: Iterable[str], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -133,22 +137,32 @@ def read_texts(
     """Objects with a text, each with its place: of a JSONL file, or made of the lines of plain text, empty ones too.
 
     Args:
-        path: file, also compressed, or "-" for plain text from standard input.
+        path: file, also compressed, or "-" for standard input, which is JSONL if its first line is an object.
         column: name of the text in objects.
         part: makes texts of the lines of plain text; by default each is one.
 
     Raises:
         UserError: for what cannot be read, or an object without a text.
     """
-    if is_jsonl(path):
-        for place, row in read_objects(path):
+    lines: Iterable[str] = standard_input() if path == STANDARD else read_lines(path)
+    if path == STANDARD:
+        first = list(islice(lines, 1))
+        lines = chain(first, lines)
+    if is_jsonl(path) or (path == STANDARD and first and _is_object(first[0])):
+        for place, row in _objects(lines, path):
             if not isinstance(row.get(column), str):
                 raise UserError(f'{place}: expected an object with a string "{column}"')
             yield place, row
         return
-    lines = standard_input() if path == STANDARD else read_lines(path)
     for number, text in enumerate(part(lines), 1):
         yield f"{path}, text {number}", {column: text}
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def json_line(row: Row) -> str:
@@ -159,6 +173,12 @@ def json_line(row: Row) -> str:
     except UnicodeEncodeError:
         line = json.dumps(row)
     return line + "\n"
+
+
+def refuse_one_text(texts: object) -> None:
+    """Raise :class:`UserError` for a string where several texts are expected: its letters would be taken for them."""
+    if isinstance(texts, str):
+        raise UserError(f"texts: expected several, found one, {texts[:40]!r}; give it as a list")
 
 
 def whole_signs(text: str) -> str:

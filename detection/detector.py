@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from ..errors import UserError
 from ..files import existing_file
-from ..texts import filled
+from ..texts import filled, refuse_one_text
 from .grams import LONGEST, letters_of, read_grams
 
 OTHER, UNSURE = "other", "unsure"
@@ -108,6 +108,7 @@ class LanguageDetector:
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Of each language for each text, shape (texts, languages); all alike for a text without letters."""
+        refuse_one_text(texts)
         parts = [self._logits(part) for part in filled(texts, lambda text: min(len(text), LONGEST) + 1, _TOGETHER)]
         logits = np.concatenate([np.zeros((0, len(self.languages))), *parts]) / self.calibration.temperature
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))

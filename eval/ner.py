@@ -80,6 +80,8 @@ def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[E
     known = model_types(model)
     if strange := set(settings.only) - set(known):
         raise UserError(f"only: {', '.join(sorted(strange))} are not the model's types ({', '.join(known)})")
+    if strange := set(settings.skip_lower_case) - set(known):
+        raise UserError(f"skip_lower_case: {', '.join(sorted(strange))} are not the model's types ({', '.join(known)})")
     scored = settings.only or known
     for name, path in settings.data.items():
         language, first = reading[name]

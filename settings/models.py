@@ -44,6 +44,11 @@ class ModelInit:
         )
         if self.hidden_size % self.heads:
             raise UserError(f"hidden_size ({self.hidden_size}) must be a multiple of heads ({self.heads})")
+        if self.adapter_reduction_factor > self.hidden_size:
+            raise UserError(
+                f"adapter_reduction_factor: expected at most hidden_size, {self.hidden_size}, found "
+                f"{self.adapter_reduction_factor}"
+            )
 
 
 @dataclass(frozen=True)

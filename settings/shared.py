@@ -116,7 +116,8 @@ class TextReading(Checked):
     """Which texts are read."""
 
     text: str = "-"
-    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input."""
+    """File with a text on each line, or .jsonl with an object on each, also compressed; "-" is standard input, read as
+    JSONL if its first line is an object."""
     text_column: str = "text"
     """Name of the text in objects."""
 

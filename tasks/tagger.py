@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from ..detection.choice import LanguageChoice
 from ..errors import UserError
 from ..settings import MINI_NER, Bits, Precision
-from ..texts import batched, whole_signs
+from ..texts import batched, refuse_one_text, whole_signs
 from ..xmod.modeling import XmodForTokenClassification
 from ..xmod.precision import load_to_read
 from .conll import entities
@@ -155,6 +155,7 @@ class Tagger:
         self, texts: Iterable[str], language: str | None = None, *, wrapped: bool = False
     ) -> Iterator[tuple[str, list[Entity]]]:
         """Each text with its names, a thousand texts at a time, so that memory does not grow with their number."""
+        refuse_one_text(texts)
         for chunk in batched(texts, CHUNK):
             yield from zip(chunk, self(chunk, language, wrapped=wrapped), strict=True)
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 
 from swissxmod import UserError
-from swissxmod.files import new_folder, publish_folder, refuse_used_folder
+from swissxmod.files import new_folder, publish_folder, read_lines, read_yaml, refuse_used_folder, standard_input
 
 
 def write(path: Path) -> None:
@@ -62,3 +63,18 @@ def test_what_is_published_is_for_whom_the_umask_says(tmp_path: Path) -> None:
         os.umask(before)
     modes = [(tmp_path / "out" / name).stat().st_mode & 0o777 for name in (".", "part", "part/file")]
     assert modes == [0o750, 0o750, 0o640]
+
+
+def test_lines_end_where_other_tools_count_them_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"\xef\xbb\xbfina\rpart\r\n\r\nduas \n"
+    (tmp_path / "a").write_bytes(content)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert list(read_lines(tmp_path / "a")) == list(standard_input()) == ["ina\rpart", "", "duas "]
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("stages:\n  a: 1\n  b: {c: 1}\n  a: 2\n")
+    with pytest.raises(UserError, match=r"a.yaml: not a YAML file: a is there twice .*line 4"):
+        read_yaml(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_text("a: {c: 1}\nb: {c: 2}\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": {"c": 1}, "b": {"c": 2}}

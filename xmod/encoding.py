@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
+from ..texts import refuse_one_text
 from .inference import cut_texts, run_pieces
 from .modeling import XmodPreTrainedModel
 from .packing import PackedBatch
@@ -73,8 +74,7 @@ def encode(
     count = model.config.num_hidden_layers + 1
     if not -count <= layer < count:
         raise UserError(f"layer: expected {-count} to {count - 1}, found {layer}")
-    if isinstance(texts, str):
-        raise UserError(f"texts: expected several, found one, {texts[:40]!r}; give it as a list")
+    refuse_one_text(texts)
     if pooling not in ("mean", "none"):
         raise UserError(f"pooling: expected 'mean' or 'none', found {pooling!r}")
     encoder = model.base_model

@@ -106,6 +106,12 @@ def test_only_the_types_asked_for_are_scored(model_folder: Path, tmp_path: Path)
         evaluate_ner(EvalNer(model=str(tmp_path / "ner"), data=data, only=["DATE"]), tmp_path / "no")
 
 
+def test_types_to_leave_out_are_the_models(tagger: Path, tmp_path: Path) -> None:
+    settings = EvalNer(model=str(tagger), data={"de": conll(tmp_path / "a")}, skip_lower_case=["XYZ"])
+    with pytest.raises(UserError, match="skip_lower_case: XYZ are not the model's types"):
+        evaluate_ner(settings, tmp_path / "scores")
+
+
 def test_names_in_lower_case_can_be_left_out(tagger: Path, tmp_path: Path) -> None:
     """The tiny tagger finds every place, here also those that are written in lower case and those that are none."""
     (tmp_path / "a.conll").write_text("in\tO\nChur\tB-LOC\n\nin\tO\ncuira\tB-LOC\n\nin\tO\nchur\tO\n")

@@ -60,6 +60,21 @@ def test_standard_input_to_conll(
     assert told == "Anna\tB-PER\nwohnt\tO\nin\tO\nChur\tB-LOC\n.\tO\n\nin\tO\nChur\tB-LOC\n.\tO\n\n"
 
 
+def test_objects_on_standard_input_are_read_as_objects(
+    ner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standard_input(
+        monkeypatch, b'{"id": 7, "text": "in Chur.", "language": "de"}\n\n{"text": "Chur", "language": "fr"}\n'
+    )
+    assert run(ner) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["id"], first["text"], second["language"]) == (7, "in Chur.", "fr")
+    standard_input(monkeypatch, b'{in Chur}\n{"text": "Chur"}\n')
+    assert run(ner, "--language", "de") == 0
+    texts = [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
+    assert texts == ["{in Chur}", '{"text": "Chur"}']
+
+
 def test_standard_input_that_is_not_utf8_is_named(
     ner: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

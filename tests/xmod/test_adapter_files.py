@@ -48,6 +48,12 @@ def tagger(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder / "ner"
 
 
+def test_an_added_language_needs_text(model_folder: Path, corpora: dict[str, str], tmp_path: Path) -> None:
+    settings = Pretrain(model=str(model_folder), corpora={"rm": corpora["rm_CH"]}, add_language="rm-sursilv", steps=1)
+    with pytest.raises(UserError, match=r"there is no text of rm_sursilv; give --corpora\.rm_sursilv"):
+        pretrain(settings, tmp_path / "out")
+
+
 def test_adding_a_language_changes_no_bit_of_the_others(model_folder: Path, grown: Path) -> None:
     before, after = (load_model(XmodForMaskedLM, folder).eval() for folder in (model_folder, grown))
     assert list(after.languages) == [*before.languages, "rm_sursilv"]

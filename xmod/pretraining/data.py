@@ -20,6 +20,8 @@ from .sources import Frame, FullBlocks, PairBlocks, Source, WholeBlocks
 
 DEV_SEED = 7_654_321
 DEFAULT_STEPS = 1000
+MOST_BLOCKS = 2**31
+"""Of a run; the place of each takes 16 bytes."""
 LOG = logging.getLogger(__name__)
 
 
@@ -75,7 +77,18 @@ def open_sources(
 
 
 def steps_of(settings: Pretrain, sources: Sequence[Source], shares: Sequence[float]) -> int:
-    """Steps that the budget pays for."""
+    """Steps that the budget pays for.
+
+    Raises:
+        UserError: for more blocks than can be drawn beforehand.
+    """
+    steps = _steps_of(settings, sources, shares)
+    if steps * settings.batch_size > MOST_BLOCKS:
+        raise UserError(f"{steps:.3g} steps of {settings.batch_size} blocks: expected at most {MOST_BLOCKS:,} in all")
+    return steps
+
+
+def _steps_of(settings: Pretrain, sources: Sequence[Source], shares: Sequence[float]) -> int:
     if settings.steps is not None:
         return settings.steps
     if settings.tokens is not None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ...texts import as_list
 from ..adapter_files import export_adapter
 from ..adapters import PLANS, checksums, frozen_checksums, learned, parameter_counts, train_only, with_one_more
 from ..checkpoints import load_with_tokenizer, read_history, save_checkpoint
-from ..languages import adapter_key, may_mean, starting_adapters
+from ..languages import adapter_key, by_adapter, by_adapter_pair, may_mean, starting_adapters
 from ..modeling import XmodForMaskedLM
 from ..precision import precision_name
 from ..training import MONITOR_LOGS, Trained, TrainingPlan, dropout, train
@@ -59,6 +60,14 @@ def pretrain(settings: Pretrain, out: str | Path) -> dict[str, Any]:
     model, tokenizer = load_with_tokenizer(XmodForMaskedLM, settings.model)
     if settings.add_language:
         model = _with_new_language(model, settings)
+        texts = {
+            *by_adapter(settings.corpora, model.languages),
+            *chain(*by_adapter_pair(settings.parallel, model.languages)),
+        }
+        if model.languages[-1] not in texts:
+            raise UserError(
+                f"add_language: there is no text of {model.languages[-1]}; give --corpora.{model.languages[-1]}"
+            )
     frame = frame_of(settings, model, tokenizer)
     dev = dev_sets(settings, model, tokenizer, frame)
     sources, shares = open_sources(settings, model, tokenizer, frame)
