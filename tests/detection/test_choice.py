@@ -52,3 +52,9 @@ def test_adapters_that_cannot_be_told_apart_are_named() -> None:
         UserError, match=r"adapters \(gsw, lld\) are of none that is detected \(de, .*\): give --language"
     ):
         LanguageChoice(["gsw", "lld"])
+
+
+def test_how_probable_a_language_is_is_told_of_the_passage_itself() -> None:
+    passage = "2024"
+    (choice,) = LanguageChoice(["de_CH", "rm_CH"]).choose([passage], [f"{ROMANSH} {passage}"], [0])
+    assert (choice.language, choice.sure) == ("rm", False) and choice.probability < 0.5

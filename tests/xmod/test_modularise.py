@@ -241,6 +241,16 @@ def test_another_epsilon_is_a_difference(make: Callable) -> None:
     assert model.dtype == source.dtype == torch.float32
 
 
+@pytest.mark.parametrize("spoiled", ["de", "rm"])
+def test_a_difference_in_any_language_is_one(make: Callable, spoiled: str) -> None:
+    source = AutoModelForMaskedLM.from_pretrained(make("roberta"))
+    model = modularise(source, ["de", "rm"])
+    assert largest_difference(source, model) < 1e-9
+    with torch.no_grad():
+        model.roberta.encoder.layer[0].output.adapter_modules[spoiled].dense2.bias[0] += 1
+    assert largest_difference(source, model) > 1e-3
+
+
 @pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "xmod"])
 def test_a_smaller_model_has_the_layers_that_are_kept(make: Callable, xmod: Path, tmp_path: Path, kind: str) -> None:
     source = xmod if kind == "xmod" else make(kind, num_hidden_layers=3)
