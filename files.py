@@ -71,13 +71,24 @@ def read_lines(path: str | Path) -> Iterator[str]:
             for number, line in enumerate(file, 1):  # noqa: B007 - the number is told when the next line fails
                 yield _without_end(line)
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text after line {number} ({error.reason})") from error
+        raise UserError(f"{path}:{_odd_line(path)}: not UTF-8 text ({error.reason})") from error
     except (OSError, EOFError, zlib.error) as error:
         if getattr(error, "errno", None):  # the system's, such as a missing permission; what unpacks has no number
             raise
         raise UserError(f"{path}: damaged {path.suffix} file after line {number} ({error})") from error
     if number == 0:
         raise UserError(f"{path}: the file is empty")
+
+
+def _odd_line(path: Path) -> int:
+    """The first line that is not UTF-8, which text is read too far ahead to tell."""
+    with _open_bytes(path) as content, io.TextIOWrapper(content, encoding="latin-1", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.encode("latin-1").decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    raise RuntimeError(f"{path} changed while it was read")
 
 
 def standard_input() -> Iterator[str]:

@@ -16,6 +16,10 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from . import settings as s
 from .errors import UserError
 
+_UNION = re.compile(
+    r"Does not validate against any of the Union subtypes Subtypes: \[(.*)\] Errors: .* Given value: (.*)$"
+)
+_KIND = re.compile(r"<class '(\w+)'>|typing\.Literal\[(.*?)\]")
 _REQUIRED = "the following arguments are required"
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -115,6 +119,9 @@ def one_line(error: BaseException) -> str:
     text = re.sub(r"""^Parser key (["'])(?:settings\.)?(.+?)\1""", r"\2", text)
     text = re.sub(r"Expected a <class '(\w+)'>\. Got value:", r"expected \1, found", text)
     text = re.sub(r"Expected a typing\.Literal\[(.*?)\]\. Got value:", r"expected one of \1, found", text)
+    if union := _UNION.search(text):
+        kinds = [word or f"one of {words}" for word, words in _KIND.findall(union[1]) if word != "NoneType"]
+        text = f"{text[: union.start()]}expected {' or '.join(kinds)}, found {union[2]}"
     if text.startswith(_REQUIRED):
         text = re.sub(r"(?:\w+\.)+(\w+)", r"\1", text)
     return text.replace("Group 'settings' does not", "the settings do not")

@@ -111,7 +111,7 @@ def tell_languages(
     languages = [language_of(row, place, default) for place, row in placed]
     for language in dict.fromkeys(languages):
         if language is not None and language != default:
-            _check_adapter(language, adapters, placed[languages.index(language)][0])
+            check_adapter(language, adapters, placed[languages.index(language)][0])
     if silent := [number for number, language in enumerate(languages) if language is None]:
         asked, around = ([texts[number] for number in silent] for texts in (passages, contexts))
         for number, choice in zip(
@@ -124,7 +124,8 @@ def tell_languages(
     return [str(language) for language in languages]
 
 
-def _check_adapter(language: str, adapters: Sequence[str], place: str) -> None:
+def check_adapter(language: str, adapters: Sequence[str], place: str) -> None:
+    """Raise :class:`UserError` unless an object at ``place`` is in the language of an adapter."""
     try:
         resolve_language(language, adapters)
     except UserError as error:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..detection.choice import check_adapter
 from ..detection.detector import UNSURE
 from ..files import opened
 from ..settings import NerFormat, PredictNer
@@ -41,7 +42,9 @@ def predict_ner(settings: PredictNer, out: str | Path) -> dict[str, Any]:
     labels = model_types(tagger.model)
     texts, counts, detected = 0, Counter(dict.fromkeys(labels, 0)), Counter[str]()
     with opened(out) as file:
-        for rows in filled(_rows(settings), lambda row: len(row[settings.text_column]) + 1, CHARACTERS):
+        for rows in filled(
+            _rows(settings, tagger.model.languages), lambda row: len(row[settings.text_column]) + 1, CHARACTERS
+        ):
             written = [row[settings.text_column] for row in rows]
             spoken = _detect_missing(tagger, rows, settings, detected)
             tagged = tagger(written, spoken, wrapped=settings.wrapped)
@@ -68,11 +71,16 @@ def _detect_missing(tagger: Tagger, rows: Sequence[Row], settings: PredictNer, c
     return spoken
 
 
-def _rows(settings: PredictNer) -> Iterator[Row]:
+def _rows(settings: PredictNer, adapters: Sequence[str]) -> Iterator[Row]:
     """Objects with the text, and its language where one is given; of plain text one a line, empty lines too."""
     part = _paragraphs if settings.wrapped else iter
+    checked = {None, settings.language}
     for place, row in read_texts(settings.text, settings.text_column, part):
-        yield row | {LANGUAGE: language_of(row, place, settings.language)}
+        language = language_of(row, place, settings.language)
+        if language not in checked:
+            check_adapter(str(language), adapters, place)
+            checked.add(language)
+        yield row | {LANGUAGE: language}
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:

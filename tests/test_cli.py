@@ -66,6 +66,7 @@ BAD = {
         ["finetune", "ner", "--train.de", "TEXT", "--epochs", "two"],
         "epochs: expected int, found two",
     ),
+    "one of two kinds": (["align", "words", "--layer", "x"], "layer: expected int or one of 'mean', found x"),
     "no such choice": (
         ["align", "words", "--format", "pdf"],
         "format: expected one of 'pharaoh', 'jsonl', 'html', found pdf",

@@ -116,7 +116,7 @@ def test_coloured_text_is_the_text_with_labels(ner: Path, tmp_path: Path, capsys
     ("content", "words", "message"),
     [
         (b"Anna\n", ["--language", "en"], "no adapter for language 'en'"),
-        (b"Anna\n\xff\n", ["--language", "de"], "not UTF-8 text after line"),
+        (b"Anna\n\xff\n", ["--language", "de"], "a.txt:2: not UTF-8 text"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_nothing_written(
@@ -132,6 +132,7 @@ def test_what_cannot_be_read_is_named_and_nothing_written(
     ("row", "message"),
     [
         ({"text": "Anna", "language": 4}, 'the name of a language as "language", found 4'),
+        ({"text": "Anna", "language": "German"}, "1: no adapter for language 'German'"),
         ({"body": "x"}, 'string "text"'),
     ],
 )
