@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
     """Something the user gave cannot be used; the message says what was expected, found, and what to do."""
+
+
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Begin the message of a user's error in the block with where it is."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
 
 
 def needs_extra(what: str, extra: str) -> UserError:

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from .errors import UserError, nearest
+from .errors import UserError, naming, nearest
 from .files import COMPARISON, CURVE, EXAMPLES, RESULTS, fingerprint, publish_folder, read_json, read_yaml, write_json
 from .settings import PATHS, AlignWords, Report
 from .texts import HUB, as_list
@@ -221,14 +221,12 @@ def plan_stages(recipe: Mapping[str, Any], out: Path, earlier: Sequence[Stage] =
             )
         raw = {key: value for key, value in description.items() if key != "do"}
         verb = found
-        try:
+        with naming(f"stage {name}"):
             by_key = make_settings(VERBS[verb].settings, resolve(raw, values | keys))
             _check_files(by_key)
             needs = frozenset(_references(raw) & keys.keys())
             folders = {keys[name]: str(out / name) for name in needs}
             settings = type(by_key)(**{key: _replaced(value, folders) for key, value in vars(by_key).items()})
-        except UserError as error:
-            raise UserError(f"stage {name}: {error}") from error
         parts = [metadata.version("swissxmod"), verb, fingerprint(asdict(by_key), PATHS)]
         keys[name] = _STAGE + hashlib.sha256("\0".join(parts).encode()).hexdigest()
         stages.append(Stage(name, verb, settings, keys[name], needs))

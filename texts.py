@@ -93,7 +93,12 @@ def _texts_of_objects(path: str, column: str) -> Iterator[str]:
 
 def is_jsonl(path: str) -> bool:
     """Whether the name is that of a JSONL file, maybe compressed."""
-    return Path(path.removesuffix(".gz").removesuffix(".zst")).suffix == ".jsonl"
+    return kind_of(path) == ".jsonl"
+
+
+def kind_of(path: str) -> str:
+    """What the name of a file ends with, whether it is compressed or not."""
+    return Path(path.removesuffix(".gz").removesuffix(".zst")).suffix
 
 
 def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -145,10 +150,11 @@ def read_texts(
         UserError: for what cannot be read, or an object without a text.
     """
     lines: Iterable[str] = standard_input() if path == STANDARD else read_lines(path)
+    objects = is_jsonl(path)
     if path == STANDARD:
         first = list(islice(lines, 1))
-        lines = chain(first, lines)
-    if is_jsonl(path) or (path == STANDARD and first and _is_object(first[0])):
+        objects, lines = any(map(_is_object, first)), chain(first, lines)
+    if objects:
         for place, row in _objects(lines, path):
             if not isinstance(row.get(column), str):
                 raise UserError(f'{place}: expected an object with a string "{column}"')

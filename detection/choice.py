@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import UserError, naming
 from ..texts import LANGUAGE, Row, language_of
 from ..xmod.languages import may_mean, resolve_language, same_language
 from .detector import OTHER, UNSURE, LanguageDetector
@@ -126,7 +126,5 @@ def tell_languages(
 
 def check_adapter(language: str, adapters: Sequence[str], place: str) -> None:
     """Raise :class:`UserError` unless an object at ``place`` is in the language of an adapter."""
-    try:
+    with naming(place):
         resolve_language(language, adapters)
-    except UserError as error:
-        raise UserError(f"{place}: {error}") from error

@@ -8,14 +8,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
 from ..files import read_lines
 from ..settings import DetectorTrain
-from ..texts import Paths, as_list, read_documents, take_characters
+from ..texts import Paths, as_list, kind_of, read_documents, take_characters
 from .detector import OTHER
 
 CHARACTERS = 50_000_000
@@ -107,8 +106,7 @@ def _sentences(paths: Paths, settings: DetectorTrain) -> tuple[list[str], list[s
 
 
 def _documents(path: str, column: str) -> Iterator[str]:
-    is_conll = Path(path.removesuffix(".gz").removesuffix(".zst")).suffix == ".conll"
-    return _tokens_joined(path) if is_conll else read_documents(path, column)
+    return _tokens_joined(path) if kind_of(path) == ".conll" else read_documents(path, column)
 
 
 def _tokens_joined(path: str) -> Iterator[str]:

@@ -78,10 +78,9 @@ def _measured(source: str, settings: EvalNer) -> Iterator[tuple[Measured, list[E
     reading = distinct_readers(settings.data, settings.read_as, model.languages)
     others = _other_adapters(settings, [language for language, _ in reading.values()], model.languages)
     known = model_types(model)
-    if strange := set(settings.only) - set(known):
-        raise UserError(f"only: {', '.join(sorted(strange))} are not the model's types ({', '.join(known)})")
-    if strange := set(settings.skip_lower_case) - set(known):
-        raise UserError(f"skip_lower_case: {', '.join(sorted(strange))} are not the model's types ({', '.join(known)})")
+    for option, types in (("only", settings.only), ("skip_lower_case", settings.skip_lower_case)):
+        if strange := set(types) - set(known):
+            raise UserError(f"{option}: {', '.join(sorted(strange))} are not the model's types ({', '.join(known)})")
     scored = settings.only or known
     for name, path in settings.data.items():
         language, first = reading[name]

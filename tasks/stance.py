@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..detection.choice import tell_languages
-from ..errors import UserError
+from ..errors import UserError, naming
 from ..files import opened
 from ..settings import FinetuneStance, PredictStance
 from ..texts import batched, filled, json_line, language_of, name_in, read_objects, read_rows, whole_signs
@@ -166,10 +166,8 @@ def read_comments(path: str, language: str | None = None, *, labelled: bool) -> 
 def _is_in(row: Mapping[str, Any], place: str, language: str) -> bool:
     """Whether an object is in a language, or does not say in which."""
     told = language_of(row, place, None)
-    try:
+    with naming(place):
         return told is None or same_language(told, language)
-    except UserError as error:
-        raise UserError(f"{place}: {error}") from error
 
 
 def as_comment(row: Mapping[str, Any], place: str, *, labelled: bool) -> Comment:

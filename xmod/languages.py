@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..errors import UserError, nearest
 
+KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 _SUBTAG = re.compile(r"[A-Za-z0-9]+")
 
@@ -80,13 +81,11 @@ def by_adapter_pair(values: Mapping[str, ValueT], adapters: Sequence[str]) -> di
     Raises:
         UserError: if a name is no pair that the model has, or two names mean the same one.
     """
-    named: dict[tuple[str, str], ValueT] = {}
-    for name, value in values.items():
-        both = pair_of(name, adapters)
-        if both in named:
-            raise UserError(f"parallel: {'-'.join(both)} is given twice, under two names; give its files as a list")
-        named[both] = value
-    return named
+    return _once(
+        values,
+        lambda name: pair_of(name, adapters),
+        lambda _, both: f"parallel: {'-'.join(both)} is given twice, under two names; give its files as a list",
+    )
 
 
 def by_adapter(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[str, ValueT]:
@@ -95,12 +94,23 @@ def by_adapter(values: Mapping[str, ValueT], adapters: Sequence[str]) -> dict[st
     Raises:
         UserError: if a name fits no adapter, or two names mean the same one.
     """
-    named: dict[str, ValueT] = {}
+    return _once(
+        values,
+        lambda name: resolve_language(name, adapters),
+        lambda name, adapter: f"language {name!r}: {adapter} is given twice, under two names",
+    )
+
+
+def _once(
+    values: Mapping[str, ValueT], resolve: Callable[[str], KeyT], twice: Callable[[str, KeyT], str]
+) -> dict[KeyT, ValueT]:
+    """``values`` under what their names mean; ``twice`` says what is wrong where two mean the same."""
+    named: dict[KeyT, ValueT] = {}
     for name, value in values.items():
-        adapter = resolve_language(name, adapters)
-        if adapter in named:
-            raise UserError(f"language {name!r}: {adapter} is given twice, under two names")
-        named[adapter] = value
+        key = resolve(name)
+        if key in named:
+            raise UserError(twice(name, key))
+        named[key] = value
     return named
 
 
