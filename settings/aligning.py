@@ -77,7 +77,8 @@ class AlignSentences(TwoLanguages, Encoding):
     target: str
     """Sentences of the other language, one a line, in any order."""
     score: SentenceScore = "margin"
-    """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
+    """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece
+    on the mean of all layers."""
     mutual: bool = True
     """Only pairs of which each is the other's best; else the best target of every different source."""
     threshold: float = 0.0

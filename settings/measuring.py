@@ -154,7 +154,8 @@ class EvalSentences(TwoLanguages, Measuring):
     target: str
     """Target sentences, each the translation of the same line."""
     score: SentenceScore = "cosine"
-    """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece."""
+    """How sentences are compared: "cosine" of their mean vectors, "margin" (LASER), "bertscore" piece by piece
+    on the mean of all layers."""
     dataset: str = "sentences"
     """Name of the data in the results."""
 

@@ -10,6 +10,7 @@ from .shared import (
     MINI_BASE,
     MINI_NER,
     Encoding,
+    Layer,
     Reading,
     SpokenTextReading,
     TextReading,
@@ -59,8 +60,8 @@ class Embed(SpokenTextReading, Encoding):
 
     model: str = MINI_ALIGNER
     """Model folder or hub name; by default swissxmod-mini, which comes with the package."""
-    layer: int = -1
-    """Whose states: 0 are the embeddings, -1 the last layer."""
+    layer: Layer = -1
+    """Whose states: 0 are the embeddings, -1 the last layer, "mean" that of all."""
     special: bool = True
     """Whether <s> and </s> count in the mean, as in align sentences."""
     format: VectorFormat = "jsonl"

@@ -1,8 +1,9 @@
 """Sentence alignment from the states of an encoder: a sentence finds its translation among all of the other side.
 
-Sentences are compared by the cosine of their vectors, the mean of the states of their pieces in one layer, ``<s>`` and
-``</s>`` included (the mean pooling of Reimers and Gurevych 2019, "Sentence-BERT"), or piece by piece (BERTScore, Zhang
-et al. 2020). Scored by the accuracy of retrieval in both directions, as on Tatoeba (Artetxe and Schwenk 2019, "LASER").
+Sentences are compared by the cosine of their vectors, the mean of the states of their pieces in the last layer (the
+mean pooling of Reimers and Gurevych 2019, "Sentence-BERT"), or piece by piece in the mean of all layers (BERTScore,
+Zhang et al. 2020, as Vamvas et al. 2023 evaluate SwissBERT); ``<s>`` and ``</s>`` count in both. Scored by the accuracy
+of retrieval in both directions, as on Tatoeba (Artetxe and Schwenk 2019, "LASER").
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def bert_scores(source: Sequence[Tensor], target: Sequence[Tensor]) -> Iterator[
     the precision, over those of the other the recall. A few source sentences are compared with all targets at once.
 
     Args:
-        source: vectors of the pieces of each sentence, special ones left out, shape (pieces, hidden) each.
+        source: vectors of the pieces of each sentence, shape (pieces, hidden) each.
         target: the same of the other side.
 
     Yields:
@@ -193,8 +194,6 @@ def find_translations(
     sides: Sequence[Sequence[str]],
     languages: Sequence[str],
     score: SentenceScore = "cosine",
-    *,
-    layer: int = -1,
 ) -> Search:
     """For each sentence of both sides the most similar one of the other.
 
@@ -203,22 +202,21 @@ def find_translations(
         tokenizer: of the model.
         sides: source and target sentences.
         languages: of both sides.
-        score: "cosine" of the mean vectors, ``<s>`` and ``</s>`` included; "margin", the same beside the nearest
-            neighbours; "bertscore", piece by piece.
-        layer: whose states.
+        score: "cosine" of the mean vectors of the last layer; "margin", the same beside the nearest neighbours;
+            "bertscore", piece by piece on the mean of all layers.
 
     Raises:
-        UserError: if the model has no adapter for a language, or there is no such layer.
+        UserError: if the model has no adapter for a language.
     """
     if score == "bertscore":
         pieces = [
-            encode(model, tokenizer, texts, language, pooling="none", layer=layer)
+            encode(model, tokenizer, texts, language, pooling="none", layer="mean", special=True)
             for texts, language in zip(sides, languages, strict=True)
         ]
         found = retrieve_by_pieces(*pieces)
     else:
         vectors = [
-            encode(model, tokenizer, texts, language, layer=layer, special=True)
+            encode(model, tokenizer, texts, language, special=True)
             for texts, language in zip(sides, languages, strict=True)
         ]
         found = retrieve(*vectors, margin=score == "margin")

@@ -21,9 +21,9 @@ from ..errors import UserError
 from ..files import opened, read_lines
 from ..settings import AlignWords, Layer, LinkMethod, Precision, WordLinking
 from ..texts import read_pairs
+from ..xmod.encoding import states_of
 from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
-from ..xmod.packing import PackedBatch
 from ..xmod.precision import load_to_read
 from .link_files import Linked, as_text
 from .links import PROBABILITIES, Counted, Links, find_links
@@ -209,18 +209,12 @@ def word_vectors(
     """
     cut = cut_words(tokenizer, sentences)
 
-    def states(input_ids: Tensor, packed: PackedBatch) -> Tensor:
-        if isinstance(layer, int):
-            return model(input_ids, packed=packed, layers=layer).last_hidden_state.float()
-        every = torch.stack(model(input_ids, packed=packed, output_hidden_states=True).hidden_states, dim=1).float()
-        return every if layer is None else every.mean(dim=1)
-
     def words(number: int, states: Tensor) -> Tensor:
         return _word_means(states, cut[number], len(sentences[number]))
 
     ids = [pieces.ids for pieces in cut]
     return WordVectors(
-        run_pieces(model, tokenizer, ids, language, states, words, title="encode"),
+        run_pieces(model, tokenizer, ids, language, states_of(model, layer), words, title="encode"),
         windowed=count_windowed(model, ids),
         dropped=count_dropped(cut, sentences),
     )

@@ -20,7 +20,7 @@ def words(model_folder: Path, tmp_path: Path) -> list[str]:
     return ["embed", "--model", str(model_folder), "--text", str(tmp_path / "a.txt")]
 
 
-def expected(model_folder: Path, **how: int | bool) -> np.ndarray:
+def expected(model_folder: Path, **how: int | str | bool) -> np.ndarray:
     model, tokenizer = load_encoder(str(model_folder))
     return encode(model, tokenizer, LINES, "rm", **how).numpy()
 
@@ -34,9 +34,10 @@ def test_vectors_are_those_of_encode(
     found = np.load(tmp_path / "v.npy")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected(model_folder, special=True), atol=1e-5)
-    more = ["--layer", "1", "--special", "false", "--format", "npy", "--out", str(tmp_path / "w.npy")]
-    assert main([*words, "--language", "rm", *more]) == 0
-    np.testing.assert_allclose(np.load(tmp_path / "w.npy"), expected(model_folder, layer=1), atol=1e-5)
+    for layer in (1, "mean"):
+        more = ["--layer", str(layer), "--special", "false", "--format", "npy", "--out", str(tmp_path / f"{layer}.npy")]
+        assert main([*words, "--language", "rm", *more]) == 0
+        np.testing.assert_allclose(np.load(tmp_path / f"{layer}.npy"), expected(model_folder, layer=layer), atol=1e-5)
 
 
 def test_half_the_precision_is_nearly_the_same(words: list[str], model_folder: Path, tmp_path: Path) -> None:
@@ -63,5 +64,5 @@ def test_an_array_needs_a_file(words: list[str], tmp_path: Path, capsys: pytest.
     assert main([*words, "--format", "npy"]) == 2
     assert "npy cannot go to standard output" in capsys.readouterr().err
     assert main([*words, "--layer", "9", "--out", str(tmp_path / "out")]) == 2
-    assert "layer: expected -3 to 2, found 9" in capsys.readouterr().err
+    assert "layer: expected -3 to 2 or mean, found 9" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

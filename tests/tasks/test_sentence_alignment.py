@@ -139,19 +139,42 @@ def test_sentences_are_compared_by_the_mean_over_all_that_is_no_padding(model_fo
     model, tokenizer = load_encoder(str(model_folder))
     sides = ["La vischnanca da Cuira.", "Oui.", "Ella ha ditg: na."], ["La punt.", "Na."]
     reference = transformers.XmodModel.from_pretrained(model_folder, add_pooling_layer=False).eval()
-    for layer in (-1, 1):
-        means = []
-        for texts in sides:
-            batch = tokenizer(texts, padding=True, return_tensors="pt")
-            with torch.no_grad():
-                output = reference(**batch, lang_ids=torch.full((len(texts),), 3), output_hidden_states=True)
-            weights = batch["attention_mask"][..., None].float()
-            means.append((output.hidden_states[layer] * weights).sum(dim=1) / weights.sum(dim=1))
-        search = find_translations(model, tokenizer, sides, ("rm", "rm"), layer=layer)
-        expected = retrieve(*means)
-        assert search.found.there.tolist() == expected.there.tolist()
-        assert search.found.score == pytest.approx(expected.score, abs=1e-5)
-        assert (search.windowed, search.dropped) == (0, 0)
+    means = []
+    for texts in sides:
+        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        with torch.no_grad():
+            output = reference(**batch, lang_ids=torch.full((len(texts),), 3))
+        weights = batch["attention_mask"][..., None].float()
+        means.append((output.last_hidden_state * weights).sum(dim=1) / weights.sum(dim=1))
+    search = find_translations(model, tokenizer, sides, ("rm", "rm"))
+    expected = retrieve(*means)
+    assert search.found.there.tolist() == expected.there.tolist()
+    assert search.found.score == pytest.approx(expected.score, abs=1e-5)
+    assert (search.windowed, search.dropped) == (0, 0)
+
+
+def test_pieces_are_compared_as_in_the_evaluation_of_swissbert(model_folder: Path) -> None:
+    """Each sentence padded as far as the model reads, the mean of all layers, every piece that is no padding counts."""
+    model, tokenizer = load_encoder(str(model_folder))
+    sides = ["La vischnanca da Cuira.", "Oui.", "Ella ha ditg: na."], ["La punt.", "Na."]
+    reference = transformers.XmodModel.from_pretrained(model_folder, add_pooling_layer=False).eval()
+    states = []
+    for texts in sides:
+        batch = tokenizer(texts, padding="max_length", max_length=20, return_tensors="pt")
+        with torch.no_grad():
+            output = reference(**batch, lang_ids=torch.full((len(texts),), 3), output_hidden_states=True)
+        mean = torch.stack(output.hidden_states).mean(dim=0)
+        states.append([row[mask.bool()] for row, mask in zip(mean, batch["attention_mask"], strict=True)])
+    expected = np.zeros((3, 2))
+    for i, source in enumerate(states[0]):
+        for j, target in enumerate(states[1]):
+            cosines = torch.nn.functional.cosine_similarity(source[:, None], target[None], dim=2)
+            recall, precision = cosines.amax(dim=1).mean().item(), cosines.amax(dim=0).mean().item()
+            expected[i, j] = 2 * precision * recall / (precision + recall)
+    found = find_translations(model, tokenizer, sides, ("rm", "rm"), "bertscore").found
+    assert found.score == pytest.approx(expected.max(axis=1), abs=1e-5)
+    assert found.there.tolist() == expected.argmax(axis=1).tolist()
+    assert found.back.tolist() == expected.argmax(axis=0).tolist()
 
 
 @pytest.mark.parametrize("score", ["cosine", "margin", "bertscore"])

@@ -7,6 +7,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from swissxmod import UserError, XmodForMaskedLM, encode, load
+from swissxmod.settings import Layer
 
 TEXTS = ["La regenza ha decidì.", "", "Der Rat tagt heute in Chur und morgen in Bern, sagt er.", "Oui."]
 LANGUAGES = ["rm", "rm", "de", "fr-CH"]
@@ -20,14 +21,16 @@ def model(model_folder: Path) -> XmodForMaskedLM:
 def test_each_text_has_the_mean_of_its_pieces_at_a_layer(
     model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    for layer in (-1, 1, 2, 0):
+    layers: tuple[Layer, ...] = (-1, 1, 2, 0, "mean")
+    for layer in layers:
         vectors = encode(model, tokenizer, TEXTS, LANGUAGES, layer=layer)
         assert vectors.shape == (4, 32) and vectors.dtype == torch.float32
         for number in (0, 3):
             inputs = tokenizer(TEXTS[number], return_tensors="pt")
             adapter = torch.tensor([model.language_id(LANGUAGES[number])])
             with torch.no_grad():
-                states = model(**inputs, lang_ids=adapter, output_hidden_states=True).hidden_states[layer]
+                hidden = torch.stack(model(**inputs, lang_ids=adapter, output_hidden_states=True).hidden_states)
+            states = hidden.mean(dim=0) if layer == "mean" else hidden[layer]
             torch.testing.assert_close(vectors[number], states[0, 1:-1].mean(dim=0), atol=1e-5, rtol=0)
         assert not vectors[1].any()
 
@@ -75,7 +78,10 @@ def test_no_text_has_no_vector(model: XmodForMaskedLM, tokenizer: PreTrainedToke
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"layer": 3}, "expected -3 to 2, found 3"), ({"pooling": "max"}, "expected 'mean' or 'none', found 'max'")],
+    [
+        ({"layer": 3}, "expected -3 to 2 or mean, found 3"),
+        ({"pooling": "max"}, "expected 'mean' or 'none', found 'max'"),
+    ],
 )
 def test_bad_options_are_named(
     model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast, options: dict[str, object], message: str
