@@ -29,7 +29,8 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
         out: folder to make, with ``results.jsonl``.
 
     Returns:
-        accuracy in percent and its interval, for "de_CH-rm_CH" (the mean), "de_CH>rm_CH" and "rm_CH>de_CH".
+        accuracy in percent and its interval, for "de_CH-rm_CH" (the mean), "de_CH>rm_CH" and "rm_CH>de_CH"; only the
+        mean where both sides are in one language, whose directions have no names of their own.
 
     Raises:
         UserError: for files that cannot be read or do not fit together, or a language without an adapter.
@@ -44,7 +45,9 @@ def evaluate_sentences(settings: EvalSentences, out: str | Path) -> dict[str, An
     found = are_right(search.found, pairs)
     files = [settings.source, settings.target]
     where = provenance(settings.model, files, history, STEP, settings, perf_counter() - start)
-    views = [("-", 1, found), (">", 1, found[:, :1]), (">", -1, found[:, 1:])]
+    views = [("-", 1, found)]
+    if names[0] != names[1]:
+        views += [(">", 1, found[:, :1]), (">", -1, found[:, 1:])]
     items = digest(pairs)
     measured = []
     for sign, order, hits in views:

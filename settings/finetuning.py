@@ -17,6 +17,7 @@ from .shared import (
     check_minima,
     check_seed,
     check_shares,
+    check_unused,
 )
 
 Peft = Literal["lora", "dora", "ia3", "prefix", "prompt"]
@@ -45,6 +46,8 @@ class Beside(Checked):
         """Refuse values that cannot work."""
         super().__post_init__()
         check_minima(self, rank=1, alpha=1, virtual_tokens=1, learning_rate=0)
+        if not self.peft:
+            check_unused(self, "--peft", "rank", "alpha", "virtual_tokens")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..errors import UserError
 from ..texts import Paths
-from .shared import Precision, check_given, check_minima, check_seed, check_shares
+from .shared import Precision, check_given, check_minima, check_seed, check_shares, check_unused
 
 Packing = Literal["full", "sentences", "documents"]
 Monitor = Literal["none", "tensorboard", "wandb"]
@@ -108,6 +108,8 @@ class Pretrain:
         self._check_budget()
         if self.start and not self.add_language:
             raise UserError("start: it is for --add_language, which was not given")
+        if self.plan != "relora":
+            check_unused(self, "--plan relora", "relora_rank", "relora_rounds")
         check_shares(self, "alpha", "warmup", "mask_probability", "dropout", "parallel_share", "near_duplicates")
         check_minima(
             self, steps=1, tokens=1, epochs=0, batch_size=1, micro_batch=1, block_size=8, relora_rank=1, relora_rounds=1

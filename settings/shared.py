@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import UserError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _MINI = Path(__file__).parents[1] / "mini"
 MINI_BASE, MINI_NER, MINI_ALIGNER = (str(_MINI / name) for name in ("base", "ner", "aligner"))
@@ -76,6 +79,14 @@ def check_given(settings: object, *names: str) -> None:
     for name in names:
         if not getattr(settings, name):
             raise UserError(f"{name}: expected at least one, found none")
+
+
+def check_unused(settings: DataclassInstance, purpose: str, *names: str) -> None:
+    """Refuse values that would be ignored: what differs from its default, where the purpose of it was not asked for."""
+    defaults = {each.name: each.default for each in fields(settings)}
+    for name in names:
+        if getattr(settings, name) != defaults[name]:
+            raise UserError(f"{name}: it is for {purpose}, which was not given")
 
 
 class Checked:

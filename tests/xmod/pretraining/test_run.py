@@ -391,6 +391,7 @@ def test_a_monitor_that_is_not_installed_is_named(
         ({"parallel": {"de-rm": "x"}, "parallel_share": 1.0}, "parallel_share: expected less than 1"),
         ({"near_duplicates": 1.5}, "near_duplicates: expected a number between 0 and 1, found 1.5"),
         ({"micro_batch": 0}, "micro_batch: expected at least 1, found 0"),
+        ({"relora_rounds": 2}, "relora_rounds: it is for --plan relora, which was not given"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(
