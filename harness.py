@@ -316,12 +316,22 @@ class _Cells:
             self.plan.note(f"{system.label} has no adapter for {', '.join(missing)}: not trained there.")
             return
         data = {language: places[language] for language in languages}
+        dev = self._dev(train, languages)
         for seed in range(self.suite["seed"], self.suite["seed"] + self.seeds):
             name = f"{self.name}_{system.slug}_{'_'.join(languages)}_seed{seed}".replace("-", "_")
             tuned = {**train.reading, **self.experiment.finetune, "model": system.model, "train": data, "seed": seed}
+            if dev:
+                tuned["dev"] = dev
             made = self.plan.add(name, do=TASKS[train.task].finetune, **tuned)
             beside = self._baselines(data, first=first and seed == self.suite["seed"])
             self._measure(system, made, tests, name, beside)
+
+    def _dev(self, train: DataSet, languages: Sequence[str]) -> dict[str, Place]:
+        """What chooses the best epoch."""
+        if self.experiment.dev_split is None:
+            return {}
+        places = self._places(train, self.experiment.dev_split)
+        return {language: places[language] for language in languages if language in places}
 
     def _baselines(self, train: Mapping[str, Place], *, first: bool) -> dict[str, Any]:
         """The baselines, once for all models and seeds; what they learn from tells x-stance's settings everywhere."""

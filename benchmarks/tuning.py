@@ -1,8 +1,8 @@
 """Ways of fine-tuning a tagger side by side: what learns, how large, how much memory and time, and how good.
 
 Run: python benchmarks/tuning.py --model adapted --train de=DE.conll fr=FR.conll it=IT.conll
-         --test de=DEV.conll rm=DEV.conll [--methods full swissbert lora qlora] [--sentences 1500] [--epochs 3]
-         [--seeds 3] [--rates swissbert=3e-4] [--batch_size 16] [--precision auto] [--checkpointing] [--json out.json]
+         --test de=DEV.conll rm=DEV.conll [--methods full trunk lora qlora] [--sentences 1500] [--epochs 3]
+         [--seeds 3] [--rates trunk=3e-4] [--batch_size 16] [--precision auto] [--checkpointing] [--json out.json]
 
 Each model is trained and measured in a process of its own. "memory" is the most that the process held while it
 trained (loaded model, gradients, moments, what is kept for the backward pass), the libraries themselves apart, on a
@@ -33,7 +33,7 @@ from swissxmod.xmod.checkpoints import is_tuned
 
 METHODS: dict[str, dict[str, Any]] = {
     "full": {"freeze": False},
-    "swissbert": {},
+    "trunk": {},
     "lora": {"peft": "lora"},
     "dora": {"peft": "dora"},
     "ia3": {"peft": "ia3"},

@@ -141,6 +141,8 @@ class Experiment(BaseModel):
     train_split: Text = "train"
     train_on: list[list[Text]] = Field(default_factory=list)
     """Which languages are trained on, a tagger for each."""
+    dev_split: Text | None = None
+    """Part of the same data by which the best epoch is chosen, in the languages trained on; none keeps the last."""
     source: Literal["files", "hub"] = "files"
     baselines: bool = False
     """Whether the most frequent label and TF-IDF stand beside (stance only)."""
@@ -153,6 +155,10 @@ class Experiment(BaseModel):
     def _says_what_is_trained(self) -> Experiment:
         if bool(self.train) != bool(self.train_on) or not all(self.train_on):
             raise ValueError("train and train_on belong together: which data, and which languages of it")
+        if self.dev_split and self.train is None:
+            raise ValueError("dev_split: it chooses the best epoch of a training, and train names none")
+        if self.dev_split == self.split and self.train in self.test:
+            raise ValueError(f"dev_split: the best epoch would be chosen by {self.split!r}, which is tested")
         return self
 
 

@@ -4,7 +4,16 @@ Nothing heavy is imported here, so that ``swissxmod --help`` answers at once. Co
 """
 
 from .aligning import AlignDocuments, AlignSentences, AlignWords, LinkFormat, WordLinking
-from .finetuning import Beside, DetectorTrain, FinetuneAlignment, FinetuneNer, FinetuneStance, Peft, TaskTraining
+from .finetuning import (
+    Beside,
+    DetectorTrain,
+    FinetuneAlignment,
+    FinetuneNer,
+    FinetuneStance,
+    Freeze,
+    Peft,
+    TaskTraining,
+)
 from .measuring import (
     EvalAlignment,
     EvalCompare,
@@ -78,6 +87,7 @@ __all__ = [
     "FinetuneAlignment",
     "FinetuneNer",
     "FinetuneStance",
+    "Freeze",
     "Layer",
     "LinkFormat",
     "LinkMethod",

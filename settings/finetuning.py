@@ -21,6 +21,7 @@ from .shared import (
 )
 
 Peft = Literal["lora", "dora", "ia3", "prefix", "prompt"]
+Freeze = bool | Literal["adapters"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Beside(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTraining(Quantised, Beside):
-    """How a model is fine-tuned for a task. The defaults are SwissBERT's, but for what a task says itself."""
+    """How a model is fine-tuned for a task. Epochs, rate and batch are SwissBERT's, but for what a task says itself."""
 
     model: str
     """Model folder or hub name."""
@@ -64,8 +65,9 @@ class TaskTraining(Quantised, Beside):
     """How many to take of each training file (a seeded sample); all by default."""
     dev_sentences: int | None = None
     """How many to take of each dev file (a seeded sample); all by default."""
-    freeze: bool = True
-    """Freeze embeddings and language adapters, so that the task works with any language's adapter."""
+    freeze: Freeze = True
+    """What does not learn: embeddings and language adapters, so that the task works with any language's adapter, also
+    one that is trained later (true, X-MOD's way); the "adapters" alone (SwissBERT's); or nothing (false)."""
     epochs: int = 3
     """Passes over the data."""
     batch_size: int = 16
@@ -100,8 +102,8 @@ class TaskTraining(Quantised, Beside):
         self._check_peft()
 
     def _check_peft(self) -> None:
-        if self.peft and not self.freeze:
-            raise UserError("freeze: with --peft the model's own weights never learn; leave out --freeze false")
+        if self.peft and self.freeze is not True:
+            raise UserError("freeze: with --peft the model's own weights never learn; leave out --freeze")
         if self.bits and self.peft not in ("lora", "dora", "ia3"):
             raise UserError(
                 f"load_in_{self.bits}bit: weights in so few bits cannot learn; give --peft lora, dora or ia3, which "

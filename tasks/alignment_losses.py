@@ -2,9 +2,9 @@
 
 Three losses, added up: the words of a pair must match better than those of a source and the other targets of the batch
 (late interaction, Khattab and Zaharia 2020, "ColBERT", in both directions); words that are probably linked must become
-more so (self-training of Dou and Neubig 2021, "awesome-align", on links that the vectors and a statistical aligner find
-probable together); and the mean vectors of a pair must be nearer than those of others (in-batch negatives, Henderson et
-al. 2017), so that sentences find each other.
+more so (self-training after Dou and Neubig 2021, "awesome-align", here by the logarithm and on links that the vectors
+and a statistical aligner find probable together); and the mean vectors of a pair must be nearer than those of others
+(in-batch negatives, Henderson et al. 2017), so that sentences find each other.
 """
 
 from __future__ import annotations

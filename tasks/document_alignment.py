@@ -2,8 +2,8 @@
 
 The cheapest path through beads of one or more sentences on either side, and of sentences without a translation, as
 Thompson and Koehn 2019, "Vecalign", do it: several sentences are encoded as one text (the mean of their vectors finds
-far less), and a distance counts beside what is usual for its sentences. Otherwise than there every sentence takes part
-in what is usual, leaving one out has a fixed cost, and the search is exact.
+far less), and a distance counts beside what is usual for its sentences. Otherwise than there what is usual is measured
+with every single sentence and no longer beads, leaving one out has a fixed cost, and the search is exact.
 """
 
 from __future__ import annotations

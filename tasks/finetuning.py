@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
 from ..files import existing_folder, read_json, refuse_used_folder
-from ..settings import Bits, TaskTraining
+from ..settings import Bits, Freeze, TaskTraining
 from ..texts import sampled
 from ..tokenizer.folders import is_hub_name
 from ..xmod.checkpoints import load_with_tokenizer, read_history, seed_folder
@@ -29,6 +29,8 @@ from ..xmod.tuned_folders import HEAD
 from ..xmod.tuning import peak_rate, refuse_virtual
 from .best_epoch import BestEpoch
 
+_PLANS: dict[Freeze, str] = {True: "task", "adapters": "all but adapters", False: "full"}
+"""What learns, by what is frozen."""
 ItemT = TypeVar("ItemT")
 ModelT = TypeVar("ModelT", bound=XmodPreTrainedModel)
 SettingsT = TypeVar("SettingsT", bound=TaskTraining)
@@ -163,8 +165,7 @@ def fit(
     Returns:
         scores of the epochs, the one that was kept, and how many parameters learned.
     """
-    plan_of_parts = "task" if settings.freeze else "full"
-    learning = Learning.of(model, settings.model, settings, plan_of_parts, settings.dropout)
+    learning = Learning.of(model, settings.model, settings, _PLANS[settings.freeze], settings.dropout)
     steps = settings.epochs * -(-len(examples) // settings.batch_size)
     checkpointing = settings.gradient_checkpointing
     with tempfile.TemporaryDirectory() as work, dropout(model, settings.dropout):

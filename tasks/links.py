@@ -18,8 +18,8 @@ from torch import Tensor
 from ..settings import LinkMethod
 
 Links = set[tuple[int, int]]
-ROUNDS, DISCOUNT = 2, 0.9
-"""Of itermax: how often, and what a word is worth that has a link already."""
+ROUNDS, DISCOUNT, FEW = 2, 0.9, 2
+"""Of itermax: how often, what a word is worth that has a link already, and words that one round is enough for."""
 THRESHOLDS: dict[LinkMethod, float] = {"softmax": 1e-3, "agreement": 0.4}
 """What the probability of a link must exceed: of softmax both ways, of agreement the geometric mean of the two."""
 TEMPERATURE = 0.1
@@ -94,14 +94,19 @@ def argmax(similarities: np.ndarray) -> Links:
 def itermax(similarities: np.ndarray) -> Links:
     """:func:`argmax`, again with similarities discounted where one of the words has a link, and 0 where both have.
 
-    Cosines are taken as (1 + cosine) / 2, as SimAlign does, so that none is less than nothing.
+    As SimAlign's code does it: cosines are taken as (1 + cosine) / 2, so that none is less than nothing, and nothing is
+    added to sentences of one or two words, or once every word of one side has a link.
     """
     similarities = (1 + similarities) / 2
     found = argmax(similarities)
+    if min(similarities.shape) <= FEW:
+        return found
     for _ in range(ROUNDS - 1):
         rows, columns = (
             np.isin(np.arange(size), [link[side] for link in found]) for side, size in enumerate(similarities.shape)
         )
+        if rows.all() or columns.all():
+            break
         weights = np.where(rows[:, None] & columns, 0.0, np.where(rows[:, None] | columns, DISCOUNT, 1.0))
         found |= {(i, j) for i, j in argmax(similarities * weights) if weights[i, j] > 0}
     return found

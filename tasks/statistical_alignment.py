@@ -101,7 +101,10 @@ class _Side:
         return came * given / either, jumps
 
     def learn(self, linked: np.ndarray, alone: np.ndarray, jumps: np.ndarray) -> None:
-        """Take over what is expected, with a Dirichlet distribution as prior (mean field, as in fast_align)."""
+        """Take over what is expected, with a Dirichlet distribution as prior (mean field).
+
+        It is over all words; in fast_align over those that a word stands beside, which damps rare words less.
+        """
         total = np.bincount(self.giver, weights=linked)[self.giver]
         self.translation = _probability(linked, total, len(alone))
         self.alone = _probability(alone, alone.sum(), len(alone))

@@ -226,6 +226,12 @@ def test_a_model_without_the_language_is_measured_by_another_adapter(suite: str,
         ({"set": ["names.test=[sample-words]"]}, "cannot be what is learned here"),
         ({"set": ["names.tset=[sample-names]"]}, "names: tset: Extra inputs"),
         ({"set": ["names.split=test"]}, "no split 'test' in files"),
+        ({"set": ["names.dev_split=test"]}, "no split 'test' in files"),
+        ({"set": ["names.dev_split=dev"]}, "dev_split: the best epoch would be chosen by 'dev', which is tested"),
+        (
+            {"set": ["sentences.dev_split=dev"]},
+            "dev_split: it chooses the best epoch of a training, and train names no",
+        ),
         ({"set": ["names.finetune.epohcs=1"]}, "stage names_.*epohcs"),
         ({"set": ["seed=abc"]}, "tiny.yaml: seed: Input should be a valid integer"),
         ({"set": ["random=maybe"]}, "tiny.yaml: random: Input should be a valid boolean"),
@@ -261,6 +267,14 @@ def test_a_language_without_an_adapter_is_left_out_and_said(suite: str, tmp_path
     assert list(plan.stages["names_small_de_seed1_on_sample_names"]["data"]) == ["de", "fr"]
     assert "small has no adapter for fr, it: not trained there." not in plan.notes
     assert "small has no adapter for it: not trained there." in plan.notes
+
+
+def test_the_best_epoch_is_chosen_in_the_languages_trained_on(suite: str, model_folder: Path) -> None:
+    settings = EvalSuite(suite=suite, model=[f"a={model_folder}"], set=["names.dev_split=train"], only=["names"])
+    stages = plan_suite(settings, *load_suite(settings)).stages
+    trained = stages["names_a_fr_it_seed1"]
+    assert trained["dev"] == trained["train"] and list(trained["dev"]) == ["fr", "it"]
+    assert "dev" not in stages["names_a_fr_it_seed1_on_sample_names"]
 
 
 @pytest.mark.parametrize("name", bundled("suites"))

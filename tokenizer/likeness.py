@@ -69,7 +69,7 @@ def _leading_singular_vectors(
 
 
 def _count_pairs(rows: list[list[int]], size: int) -> sparse.csr_matrix:
-    """How often two pieces stand within the window of each other, near ones counted more (as word2vec does)."""
+    """How often two pieces stand within the window of each other, near ones counted more (as GloVe does)."""
     ids = np.concatenate([np.array(row, np.int32) for row in rows])
     document = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
     total = sparse.csr_matrix((size, size), dtype=np.float32)

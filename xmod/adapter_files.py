@@ -177,7 +177,7 @@ def _with_adapter(model: ModelT, folder: Path, facts: dict[str, Any], language: 
 def base_hash(model: XmodPreTrainedModel) -> str:
     """SHA-256 of the embeddings, by which a model and what was fine-tuned from it are known to be akin.
 
-    Fine-tuning as SwissBERT does changes the trunk and leaves embeddings and adapters: a language that is trained
+    Fine-tuning changes the trunk and leaves embeddings and adapters, unless told otherwise: a language that is trained
     later works in both.
     """
     digest = hashlib.sha256()

@@ -24,15 +24,17 @@ TRUNK_MATRICES = (
 """Names of the linear layers of the trunk, in our classes and in those of ``transformers``; adapters are none."""
 Part = Literal["embeddings", "adapters", "trunk", "head"]
 PLANS: dict[str, tuple[Part, ...]] = {
-    # Vamvas et al. 2023, "SwissBERT": adapters, embeddings and positions learn in pretraining, the trunk does not ...
+    # Vamvas et al. 2023, "SwissBERT": adapters, embeddings and positions learn in pretraining, the trunk does not.
     "swissbert": ("embeddings", "adapters", "head"),
     # One more language on a finished model: nothing of the others changes.
     "adapters": ("adapters",),
     "full": ("embeddings", "adapters", "trunk", "head"),
     # The trunk's matrices through low-rank updates; see pretraining/relora.py.
     "relora": ("embeddings", "adapters", "trunk", "head"),
-    # ... and in fine-tuning the other way round, so that the task works with any language's adapter.
+    # Pfeiffer et al. 2022, "X-MOD": in fine-tuning the other way round, so that the task works with any adapter ...
     "task": ("trunk", "head"),
+    # ... of those that are there: SwissBERT's code freezes the adapters alone.
+    "all but adapters": ("embeddings", "trunk", "head"),
 }
 
 
@@ -114,8 +116,8 @@ def with_one_more(model: ModelT, language: str, olds: Collection[str]) -> ModelT
 def with_languages(model: ModelT, starts: Mapping[str, Collection[str]]) -> ModelT:
     """A copy of ``model`` with other languages; ``model`` itself stays as it is.
 
-    SwissBERT came from X-MOD like this: German, French and Italian adapters as they were, Romansh from an average, all
-    others left out (Vamvas et al. 2023).
+    SwissBERT came from X-MOD like this: German, French and Italian adapters as they were, all others left out; its code
+    can average several for a new language (Vamvas et al. 2023).
 
     Args:
         model: any X-MOD model.

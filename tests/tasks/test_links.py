@@ -55,13 +55,27 @@ def test_argmax_links_are_the_largest_of_their_row_and_column(size: tuple[int, i
 
 
 def test_itermax_by_hand() -> None:
+    def linked(first: float, second: float, third: float, fourth: float) -> set[tuple[int, int]]:
+        """Words 0 and 1 of both sides; a third one is like nothing and no match of its like."""
+        values = np.full((3, 3), -0.9)
+        values[:2, :2] = [[first, second], [third, fourth]]
+        return itermax(values)
+
     # Round 1 links 0-0. In round 2, 1-0 (0.9 * (1 + 0.8) / 2 = 0.81) and 1-1 ((1 + 0.6) / 2 = 0.8) compete for word 1:
     # 1-0 wins, and is the best of column 0 too, as 0-0 counts nothing; of column 1 0-1 (0.9 * 0.6) is less than 1-1.
-    assert itermax(np.array([[0.9, 0.2], [0.8, 0.6]])) == {(0, 0), (1, 0)}
+    assert linked(0.9, 0.2, 0.8, 0.6) == {(0, 0), (1, 0)}
     # With 0.65 word 1 takes its own.
-    assert itermax(np.array([[0.9, 0.2], [0.8, 0.65]])) == {(0, 0), (1, 1)}
+    assert linked(0.9, 0.2, 0.8, 0.65) == {(0, 0), (1, 1)}
     # A discount makes less of a negative cosine too: -0.2 is 0.4, and 0.36 with it, less than the 0.38 of -0.24.
-    assert itermax(np.array([[0.9, -0.8], [-0.2, -0.24]])) == {(0, 0), (1, 1)}
+    assert linked(0.9, -0.8, -0.2, -0.24) == {(0, 0), (1, 1)}
+
+
+def test_itermax_stops_where_simalign_stops() -> None:
+    short = np.array([[0.9, 0.2], [0.8, 0.65]])
+    assert itermax(short) == argmax(short) == {(0, 0)}
+    # Every word of the shorter side has its link; the fourth of the other one stays without.
+    values = np.vstack([np.eye(3), [0.9, 0, 0]])
+    assert itermax(values) == {(0, 0), (1, 1), (2, 2)}
 
 
 @given(sizes)

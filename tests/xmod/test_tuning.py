@@ -331,6 +331,7 @@ def test_what_lora_learns_is_small() -> None:
         ({"load_in_8bit": True, "peft": "prompt"}, "load_in_8bit: weights in so few bits cannot learn"),
         ({"load_in_8bit": True, "load_in_4bit": True, "peft": "lora"}, "give one of the two"),
         ({"peft": "lora", "freeze": False}, "freeze: with --peft the model's own weights never learn"),
+        ({"peft": "lora", "freeze": "adapters"}, "freeze: with --peft the model's own weights never learn"),
         ({"peft": "lora", "rank": 0}, "rank: expected at least 1, found 0"),
         ({"rank": 4}, "rank: it is for --peft, which was not given"),
     ],
