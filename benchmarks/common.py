@@ -31,7 +31,7 @@ Key = TypeVar("Key")
 
 
 def config(hidden: int, languages: int, vocabulary: int = 16_000) -> XmodConfig:
-    """Twelve layers, no dropout, SwissBERT's adapters (half as wide as the model)."""
+    """Twelve layers, no dropout, adapters half as wide as the model as SwissBERT's."""
     return XmodConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,

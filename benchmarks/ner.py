@@ -3,8 +3,9 @@
 Run: python benchmarks/ner.py --model TAGGER --data de=DEV.conll fr=DEV.conll [--sentences 2000] [--json out.json]
 
 Both load the model, find the names in every line and write them to a file; loading and writing count. The sentences are
-drawn from the files with a seed, their languages mixed. The pipeline gets batches of 32, the words as we part them, and
-one language after the other, for a call of it has one; it joins pieces to names by its rule "first".
+drawn from the files with a seed, their languages mixed. The pipeline gets the words as we part them and one language
+after the other, for a call of it has one; it joins pieces to names by its rule "first". It reads sentence by sentence,
+as its documentation advises for processors, and in batches of 32 of like length; the ratio is that to the faster one.
 
 Before that its labels of single pieces are compared with ours: where the labels of the first pieces of words are valid
 IOB2, the names that they make must be the same. Where they are not, ours are the best valid ones, and counted.
@@ -60,8 +61,8 @@ def by_us(model: str, source: Path, out: Path) -> None:
     swissxmod.predict_ner(swissxmod.PredictNer(model=model, text=str(source)), out)
 
 
-def by_pipeline(folder: str, source: Path, out: Path, strategy: str = "first") -> None:
-    """As their documentation shows it, for each language."""
+def by_pipeline(folder: str, source: Path, out: Path, strategy: str = "first", batch: int = 1) -> None:
+    """The sentences of each language, the longest first, so that a batch needs little padding."""
     model = transformers.XmodForTokenClassification.from_pretrained(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     ignored = [] if strategy == "none" else [OUTSIDE]
@@ -71,12 +72,12 @@ def by_pipeline(folder: str, source: Path, out: Path, strategy: str = "first") -
         tokenizer=tokenizer,
         aggregation_strategy=strategy,
         ignore_labels=ignored,
-        batch_size=BATCH,
+        batch_size=batch,
     )
     rows = read(source)
     for language in dict.fromkeys(row["language"] for row in rows):
         model.set_default_language(resolve_language(language, model.config.languages))
-        mine = [row for row in rows if row["language"] == language]
+        mine = sorted((row for row in rows if row["language"] == language), key=lambda row: -len(row["text"]))
         found = pipe([row["text"].split(" ") for row in mine], is_split_into_words=True)
         for row, names in zip(mine, found, strict=True):
             row["entities"] = [{key: str(value) for key, value in name.items()} for name in names]
@@ -132,7 +133,8 @@ def main() -> None:
         rows = sentences(dict(pairs(given.data)), given.sentences)
         write(source, rows)
         runs = {
-            "theirs": partial(by_pipeline, given.model, source, theirs),
+            "theirs, one by one": partial(by_pipeline, given.model, source, theirs),
+            "theirs, in batches": partial(by_pipeline, given.model, source, theirs, batch=BATCH),
             "ours": partial(by_us, given.model, source, ours),
         }
         by_us(given.model, source, ours)
@@ -147,7 +149,7 @@ def main() -> None:
         "names": sum(len(row["entities"]) for row in found),
         "lines without valid best labels": invalid,
         "seconds": seconds,
-        "ratio": seconds["theirs"] / seconds["ours"],
+        "ratio": min(seconds["theirs, one by one"], seconds["theirs, in batches"]) / seconds["ours"],
     }
     print(json.dumps(record, indent=2))
     if given.json:

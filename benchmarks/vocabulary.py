@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from common import machine
@@ -29,6 +30,7 @@ from swissxmod.tokenizer.folders import load_tokenizer
 from swissxmod.tokenizer.measure import count_text, cut_words
 
 OURS, SENTENCEPIECE, TOKENIZERS = "swissxmod", "sentencepiece", "tokenizers"
+ACROSS = "sentencepiece, apostrophes in pieces"
 
 
 def train_ours(text: Path, size: int, threads: int, out: Path) -> None:
@@ -38,13 +40,16 @@ def train_ours(text: Path, size: int, threads: int, out: Path) -> None:
     train_vocabulary(VocabTrain(corpora={"all": str(text)}, size=size, alpha=1.0, characters=10**12), out)
 
 
-def train_sentencepiece(text: Path, size: int, threads: int, out: Path) -> None:
-    """All characters covered, so that nothing in the text is unknown; no line left out."""
+def train_sentencepiece(text: Path, size: int, threads: int, out: Path, *, apart: bool = True) -> None:
+    """All characters covered, so that nothing in the text is unknown; no line left out.
+
+    By default letters and what is of no script (apostrophes, digits) are never in one piece (``apart``).
+    """
     from sentencepiece import SentencePieceTrainer
 
     SentencePieceTrainer.train(
         input=str(text), model_prefix=str(out), vocab_size=size, model_type="unigram", num_threads=threads,
-        character_coverage=1.0, max_sentence_length=10**7, minloglevel=2,
+        character_coverage=1.0, max_sentence_length=10**7, minloglevel=2, split_by_unicode_script=apart,
     )  # fmt: skip
 
 
@@ -64,7 +69,12 @@ def train_tokenizers(text: Path, size: int, threads: int, out: Path) -> None:
     tokenizer.save(str(out))
 
 
-TRAINERS = {OURS: train_ours, SENTENCEPIECE: train_sentencepiece, TOKENIZERS: train_tokenizers}
+TRAINERS = {
+    OURS: train_ours,
+    SENTENCEPIECE: train_sentencepiece,
+    ACROSS: partial(train_sentencepiece, apart=False),
+    TOKENIZERS: train_tokenizers,
+}
 
 
 def measure(name: str, text: Path, given: argparse.Namespace, out: Path) -> dict[str, float]:
@@ -90,7 +100,7 @@ def one(given: argparse.Namespace) -> None:
 
 def fertilities(name: str, out: Path, dev: dict[str, Counter[str]]) -> dict[str, float]:
     """Pieces per word of each language."""
-    if name == SENTENCEPIECE:
+    if name in (SENTENCEPIECE, ACROSS):
         from sentencepiece import SentencePieceProcessor
 
         processor = SentencePieceProcessor(model_file=f"{out}.model")

@@ -11,8 +11,7 @@ are rules:
     of their similarity (Dobler and de Melo 2023, "FOCUS"); see :mod:`~swissxmod.tokenizer.likeness`. A piece that
     the text does not show falls back to ``mean``.
 ``random``
-    a draw from the normal distribution that the old rows have, covariance included (Hewitt 2021, "Initializing New Word
-    Embeddings for Pretrained Language Models").
+    a draw from the normal distribution that the old rows have, covariance included: what the other rules have to beat.
 
 A mean of unlike rows is short, and a short word vector is drowned by the position's; so means are stretched to the mean
 length of their parts, which the papers do not do. A piece that nothing spells gets the mean of all rows.

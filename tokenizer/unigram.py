@@ -1,7 +1,8 @@
 """Training a unigram vocabulary from counted words (Kudo 2018, "Subword Regularization", section 3.2).
 
 The method is SentencePiece's: start from all repeated strings; in turns estimate the probability of each piece, by
-expectation maximisation over all ways to cut the words, and drop the pieces that the likelihood misses least.
+expectation maximisation over all ways to cut the words, and drop the pieces that the likelihood misses least. The
+strings to start from are counted in all words, there once in each different word.
 
 Why not the trainer of ``tokenizers``: it sums in the order of a hash table, so that two runs differ in the last digits
 and with them in the order of the pieces; it takes no weights, which language smoothing needs; and at 50,000 pieces

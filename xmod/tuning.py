@@ -86,8 +86,8 @@ def import_peft() -> Any:  # noqa: ANN401 - a module
 def wrap(model: XmodPreTrainedModel, config: PeftConfig) -> PeftModel:
     """Freeze ``model`` and let the method of ``config`` learn beside it; the model itself computes with it from now on.
 
-    Virtual tokens begin as embeddings of pieces of the vocabulary (section 3.2 of Lester et al.), or as keys and values
-    near zero: ``peft`` draws both from a normal distribution, beside which words are a whisper.
+    Virtual tokens begin as embeddings of pieces of the vocabulary (after section 3.2 of Lester et al.), or as keys and
+    values near zero: ``peft`` draws both from a normal distribution, beside which words are a whisper.
 
     Returns:
         the wrapper, which saves what was learned; :func:`learner` is what a trainer takes.
