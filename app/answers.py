@@ -140,7 +140,12 @@ class Answers:
         ]
         source, target = (
             word_vectors(
-                self.encoder, self.tokenizer, side, [language["language"] for language in languages], self.linking.layer
+                self.encoder,
+                self.tokenizer,
+                side,
+                [language["language"] for language in languages],
+                self.linking.layer,
+                pieces=self.linking.pieces,
             )
             for side, languages in zip(words, told, strict=True)
         )

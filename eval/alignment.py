@@ -51,7 +51,8 @@ def evaluate_alignment(settings: EvalAlignment, out: str | Path) -> dict[str, An
     counted = count_pairs(pairs, settings)
     names, adapters = zip(*readers(settings.languages, settings.read_as, model.languages), strict=True)
     source, target = (
-        word_vectors(model, tokenizer, [pair[side] for pair in pairs], name) for side, name in enumerate(adapters)
+        word_vectors(model, tokenizer, [pair[side] for pair in pairs], name, pieces=linking.pieces)
+        for side, name in enumerate(adapters)
     )
     n_layers = model.config.num_hidden_layers
     layers: list[Layer] = ["mean", *range(n_layers + 1)]

@@ -26,6 +26,9 @@ class WordLinking(TwoLanguages):
     threshold: float | None = None
     """How probable a link must be (softmax and agreement), or how similar its words (the others: without it, words that
     have no translation are linked as well as can be)."""
+    pieces: bool | None = None
+    """Whether single pieces are compared and words linked by them, as SimAlign and awesome-align do by default, or the
+    mean vectors of words; by default as a tuned model says, else words."""
     guidance: float = 0.0
     """How much a statistical aligner, which counts the words of all sentence pairs, says beside the vectors (softmax,
     agreement), from 0 to 1, such as 0.5; it is worth much where there are many pairs."""

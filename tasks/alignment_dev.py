@@ -11,13 +11,14 @@ from transformers import PreTrainedTokenizerFast
 from ..errors import UserError
 from ..xmod.languages import pair_of
 from ..xmod.modeling import XmodModel
-from .links import choose_links, similarity
+from .links import PiecesOfWords, choose_links, similarity
 from .sentence_alignment import accuracy, are_right, find_translations
 from .word_alignment import (
     Gold,
     Linking,
     alignment_counts,
     alignment_error_rate,
+    pieces_of,
     read_gold,
     read_parallel,
     word_vectors,
@@ -75,26 +76,36 @@ def measure(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: Sequence[
 
 
 def _error_rates(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: DevPairs) -> dict[Linking, float]:
-    sides = [
-        word_vectors(model, tokenizer, [pair[side] for pair in dev.pairs], language).vectors
-        for side, language in enumerate(dev.languages)
-    ]
     rates = {}
-    for layer in range(1, model.config.num_hidden_layers + 1):
-        tables = [similarity(source[layer], target[layer]) for source, target in zip(*sides, strict=True)]
-        for linking in _choices(layer):
-            counts = [
-                alignment_counts(choose_links(table, linking.method, linking.threshold) if table.size else set(), gold)
-                for table, gold in zip(tables, dev.gold, strict=True)
-            ]
-            rates[linking] = float(alignment_error_rate(np.sum(counts, axis=0)))
+    for pieces in (False, True):
+        source, target = (
+            word_vectors(model, tokenizer, [pair[side] for pair in dev.pairs], language, pieces=pieces)
+            for side, language in enumerate(dev.languages)
+        )
+        words = pieces_of((source, target))
+        for layer in range(1, model.config.num_hidden_layers + 1):
+            tables = [similarity(a[layer], b[layer]) for a, b in zip(source.vectors, target.vectors, strict=True)]
+            for linking in _choices(layer, pieces=pieces):
+                rates[linking] = _error_rate(tables, words, linking, dev.gold)
     return rates
 
 
-def _choices(layer: int) -> list[Linking]:
+def _error_rate(
+    tables: Sequence[np.ndarray], words: Sequence[PiecesOfWords | None], linking: Linking, gold: Sequence[Gold]
+) -> float:
+    counts = [
+        alignment_counts(
+            choose_links(table, linking.method, linking.threshold, pieces=pieces) if table.size else set(), answer
+        )
+        for table, pieces, answer in zip(tables, words, gold, strict=True)
+    ]
+    return float(alignment_error_rate(np.sum(counts, axis=0)))
+
+
+def _choices(layer: int, *, pieces: bool) -> list[Linking]:
     return [
-        *(Linking(layer, method) for method in ("argmax", "itermax", "match")),
-        *(Linking(layer, "agreement", threshold) for threshold in THRESHOLDS),
+        *(Linking(layer, method, pieces=pieces) for method in ("argmax", "itermax", "match")),
+        *(Linking(layer, "agreement", threshold, pieces) for threshold in THRESHOLDS),
     ]
 
 

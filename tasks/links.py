@@ -3,6 +3,9 @@
 The methods are those of the papers they come from: ``argmax``, ``itermax`` and ``match`` of Jalili Sabet et al. 2020,
 "SimAlign", on the cosines of word vectors; ``softmax`` of Dou and Neubig 2021, "awesome-align", on their products;
 ``agreement`` on cosines, decoded as by Liang et al. 2006, "Alignment by Agreement".
+
+What is compared are the mean vectors of words, as Vamvas et al. 2023 evaluate SwissBERT, or single pieces, as SimAlign
+and awesome-align do by default: words are then linked if pieces of theirs are.
 """
 
 from __future__ import annotations
@@ -26,6 +29,22 @@ TEMPERATURE = 0.1
 """Of agreement: what cosines are divided by."""
 
 
+class Words(NamedTuple):
+    """The words of a sentence that is compared piece by piece."""
+
+    owners: np.ndarray
+    """Number of the word that each piece is of, shape (pieces,)."""
+    size: int
+    """How many there are, those without a piece too."""
+
+    def table(self) -> np.ndarray:
+        """1 where a piece is of a word, shape (words, pieces)."""
+        return (np.arange(self.size)[:, None] == self.owners).astype(np.float32)
+
+
+PiecesOfWords = tuple[Words, Words]
+
+
 class Counted(NamedTuple):
     """What counting says of a sentence pair."""
 
@@ -41,12 +60,13 @@ def find_links(
     method: LinkMethod,
     threshold: float | None = None,
     counted: Counted | None = None,
+    pieces: PiecesOfWords | None = None,
 ) -> Links:
     """Links between the words of two sentences, counted from 0.
 
     Args:
-        source: vectors of the words, shape (n, hidden).
-        target: vectors of the words of the other side, shape (m, hidden).
+        source: vectors of the words or of their pieces, shape (n, hidden).
+        target: those of the other side, shape (m, hidden).
         method: "argmax" links words that are each other's most similar; "itermax" does so a second time for words that
             have no link yet; "match" is the one-to-one linking with the largest sum, every word of the shorter sentence
             gets one; "softmax" links words that both find each other probable, several to one too; "agreement" words
@@ -54,24 +74,35 @@ def find_links(
         threshold: what the probability of a link must exceed with "softmax" and "agreement", instead of their own; with
             the others, what its cosine must exceed (then words without a like have no link).
         counted: what counting says, for "softmax" and "agreement": the threshold is then of the mean of both.
+        pieces: of both sides, where the vectors are of pieces: words are linked if one of their pieces is; with
+            "agreement" a word is as probable as its pieces together, on the mean over the pieces of the other word.
     """
     if not len(source) or not len(target):
         return set()
     compare = products if method == "softmax" else similarity
-    return choose_links(compare(source, target), method, threshold, counted)
+    return choose_links(compare(source, target), method, threshold, counted, pieces)
 
 
 def choose_links(
-    similarities: np.ndarray, method: LinkMethod, threshold: float | None = None, counted: Counted | None = None
+    similarities: np.ndarray,
+    method: LinkMethod,
+    threshold: float | None = None,
+    counted: Counted | None = None,
+    pieces: PiecesOfWords | None = None,
 ) -> Links:
     """:func:`find_links` of similarities, shape (n, m); neither is 0."""
     if method in PROBABILITIES:
-        probable = PROBABILITIES[method](similarities)
+        probable = PROBABILITIES[method](similarities, pieces)
         if counted is not None:
             probable = (1 - counted.weight) * probable + counted.weight * counted.probabilities
         return _above(probable, THRESHOLDS[method] if threshold is None else threshold)
     found = METHODS[method](similarities)
-    return found if threshold is None else found & _above(similarities, threshold)
+    if threshold is not None:
+        found &= _above(similarities, threshold)
+    if pieces is None:
+        return found
+    source, target = pieces
+    return {(int(source.owners[i]), int(target.owners[j])) for i, j in found}
 
 
 def similarity(source: Tensor, target: Tensor) -> np.ndarray:
@@ -118,15 +149,30 @@ def match(similarities: np.ndarray) -> Links:
     return {(int(i), int(j)) for i, j in zip(rows, columns, strict=True)}
 
 
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Probability of each link: the smaller of those among the words of either sentence."""
-    return np.minimum(softmax_of(scores, axis=1), softmax_of(scores, axis=0))
+def softmax(scores: np.ndarray, pieces: PiecesOfWords | None = None) -> np.ndarray:
+    """Probability of each link: the smaller of those among the words of either sentence, or of their best pieces."""
+    probable = np.minimum(softmax_of(scores, axis=1), softmax_of(scores, axis=0))
+    if pieces is None:
+        return probable
+    source, target = pieces
+    best = np.zeros((source.size, target.size), dtype=probable.dtype)
+    np.maximum.at(best, (source.owners[:, None], target.owners[None, :]), probable)
+    return best
 
 
-def agreement(similarities: np.ndarray) -> np.ndarray:
+def agreement(similarities: np.ndarray, pieces: PiecesOfWords | None = None) -> np.ndarray:
     """Probability of each link: the geometric mean of those among the words of either sentence."""
     logits = similarities / TEMPERATURE
-    return np.sqrt(softmax_of(logits, axis=1) * softmax_of(logits, axis=0))
+    there, back = softmax_of(logits, axis=1), softmax_of(logits, axis=0)
+    if pieces is not None:
+        source, target = (words.table() for words in pieces)
+        there, back = _means(source) @ there @ target.T, source @ back @ _means(target).T
+    return np.sqrt(there * back)
+
+
+def _means(table: np.ndarray) -> np.ndarray:
+    """Weights of the mean over the pieces of each word, (words, pieces); 0 for a word without a piece."""
+    return table / np.maximum(1, table.sum(axis=1, keepdims=True))
 
 
 def _above(values: np.ndarray, threshold: float) -> Links:
@@ -134,4 +180,7 @@ def _above(values: np.ndarray, threshold: float) -> Links:
 
 
 METHODS: dict[LinkMethod, Callable[[np.ndarray], Links]] = {"argmax": argmax, "itermax": itermax, "match": match}
-PROBABILITIES: dict[LinkMethod, Callable[[np.ndarray], np.ndarray]] = {"softmax": softmax, "agreement": agreement}
+PROBABILITIES: dict[LinkMethod, Callable[[np.ndarray, PiecesOfWords | None], np.ndarray]] = {
+    "softmax": softmax,
+    "agreement": agreement,
+}

@@ -1,7 +1,7 @@
 """Word alignment from the states of an encoder: similar words of a sentence and its translation are linked.
 
-The vector of a word is the mean over its pieces, in one layer or the mean of all; ``links.py`` has the methods. Scored
-by the alignment error rate (Och and Ney 2003).
+The vector of a word is the mean over its pieces, in one layer or the mean of all; or the pieces themselves are linked.
+``links.py`` has the methods. Scored by the alignment error rate (Och and Ney 2003).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, r
 from ..xmod.modeling import XmodModel
 from ..xmod.precision import load_to_read
 from .link_files import Linked, as_text
-from .links import PROBABILITIES, Counted, Links, find_links
+from .links import PROBABILITIES, Counted, Links, PiecesOfWords, Words, find_links
 from .statistical_alignment import link_probabilities
 from .words import words_of
 
@@ -42,6 +42,8 @@ class Linking(NamedTuple):
     layer: Layer = "mean"
     method: LinkMethod = "match"
     threshold: float | None = None
+    pieces: bool = False
+    """Whether single pieces are compared, and words linked by them."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def align_words(settings: AlignWords, out: str | Path) -> dict[str, Any]:
             part = slice(start, start + CHUNK)
             words = [[pair[side] for pair in pairs[part]] for side in (0, 1)]
             sides = [
-                word_vectors(model, tokenizer, side, language, linking.layer)
+                word_vectors(model, tokenizer, side, language, linking.layer, pieces=linking.pieces)
                 for side, language in zip(words, settings.languages, strict=True)
             ]
             told["windowed"] += sum(side.windowed for side in sides)
@@ -112,7 +114,8 @@ def chosen(settings: WordLinking, model: XmodModel) -> Linking:
     if settings.guidance and method not in PROBABILITIES:
         raise UserError(f"guidance: expected a method with probabilities, softmax or agreement, found {method}")
     tuned = own.threshold if method == own.method else None
-    return Linking(layer, method, tuned if settings.threshold is None else settings.threshold)
+    pieces = own.pieces if settings.pieces is None else settings.pieces
+    return Linking(layer, method, tuned if settings.threshold is None else settings.threshold, pieces)
 
 
 def count_pairs(pairs: Sequence[tuple[list[str], list[str]]], settings: WordLinking) -> list[Counted | None]:
@@ -181,10 +184,12 @@ def _gold_line(line: str, place: str) -> Gold:
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Vectors of the words of each sentence."""
+    """Vectors of the words of each sentence, or of their pieces."""
 
     vectors: list[Tensor]
-    """Shape (words, hidden), or (layers + 1, words, hidden) for every layer; 0 is the embeddings."""
+    """Shape (n, hidden), or (layers + 1, n, hidden) for every layer; 0 is the embeddings."""
+    words: list[Words] | None
+    """Of each sentence, if the vectors are of pieces."""
     windowed: int
     """Sentences longer than the model's positions, read in overlapping windows."""
     dropped: int
@@ -197,6 +202,8 @@ def word_vectors(
     sentences: Sequence[Sequence[str]],
     language: str | Sequence[str],
     layer: Layer | None = None,
+    *,
+    pieces: bool = False,
 ) -> WordVectors:
     """The mean of the states of each word's pieces; zero for a word without a piece.
 
@@ -206,15 +213,21 @@ def word_vectors(
         sentences: words of each.
         language: of all sentences, or one for each.
         layer: whose states, or "mean" of all; by default every layer apart.
+        pieces: take no mean, but keep the states of the pieces.
     """
     cut = cut_words(tokenizer, sentences)
 
-    def words(number: int, states: Tensor) -> Tensor:
+    def finish(number: int, states: Tensor) -> Tensor:
+        if pieces:
+            return states.movedim(0, -2).contiguous()
         return _word_means(states, cut[number], len(sentences[number]))
 
-    ids = [pieces.ids for pieces in cut]
+    ids = [each.ids for each in cut]
     return WordVectors(
-        run_pieces(model, tokenizer, ids, language, states_of(model, layer), words, title="encode"),
+        run_pieces(model, tokenizer, ids, language, states_of(model, layer), finish, title="encode"),
+        [Words(np.array(part.words, dtype=int), len(sentence)) for part, sentence in zip(cut, sentences, strict=True)]
+        if pieces
+        else None,
         windowed=count_windowed(model, ids),
         dropped=count_dropped(cut, sentences),
     )
@@ -249,12 +262,19 @@ def all_links(
     sides: tuple[WordVectors, WordVectors], linking: Linking, counted: Sequence[Counted | None] | None = None
 ) -> Iterator[Links]:
     """The links of each sentence pair, from vectors of the layer that is chosen or of every layer."""
-    layer, method, threshold = linking
     if counted is None:
         counted = [None] * len(sides[0].vectors)
-    for *pair, count in zip(sides[0].vectors, sides[1].vectors, counted, strict=True):
-        source, target = (side if side.dim() == 2 else choose_layer(side, layer) for side in pair)
-        yield find_links(source, target, method, threshold, count)
+    for *pair, count, pieces in zip(sides[0].vectors, sides[1].vectors, counted, pieces_of(sides), strict=True):
+        source, target = (side if side.dim() == 2 else choose_layer(side, linking.layer) for side in pair)
+        yield find_links(source, target, linking.method, linking.threshold, count, pieces)
+
+
+def pieces_of(sides: tuple[WordVectors, WordVectors]) -> list[PiecesOfWords | None]:
+    """The words of each sentence pair; None where the vectors are those of words already."""
+    source, target = (side.words for side in sides)
+    return (
+        [None] * len(sides[0].vectors) if source is None or target is None else list(zip(source, target, strict=True))
+    )
 
 
 def count_links(

@@ -196,7 +196,7 @@ def test_gold_links_show_the_way_and_choose_how_to_link(
     )
     found = evaluate_alignment(asked, tmp_path / "words")
     assert found["aer"] == told["aer"]
-    assert {name: found[name] for name in ("layer", "method", "threshold")} == told["linking"]
+    assert {name: found[name] for name in ("layer", "method", "threshold", "pieces")} == told["linking"]
     history = json.loads((tmp_path / "tuned" / "swissxmod.json").read_text())["history"]
     assert history[-1]["dev"] == {"aer": told["aer"], "retrieval": told["retrieval"]}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from random import Random
 from typing import get_args
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax as softmax_of
 
 from swissxmod.settings import LinkMethod
-from swissxmod.tasks.links import Counted, argmax, choose_links, find_links, itermax, match, similarity
+from swissxmod.tasks.links import Counted, Words, argmax, choose_links, find_links, itermax, match, similarity
 
 
 def table(rows: int, columns: int, seed: int) -> np.ndarray:
@@ -115,6 +116,47 @@ def test_agreement_is_the_geometric_mean_of_both_directions(size: tuple[int, int
         if grid[i, j] ** 2 / grid[i].sum() / grid[:, j].sum() > threshold**2
     }
     assert choose_links(values, "agreement", threshold) == expected
+
+
+def test_words_are_linked_by_their_pieces() -> None:
+    # Word 0 has two pieces; the second one and word 1 of the other side find each other, the first one and its word 0.
+    values = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.1], [0.1, 0.0, 0.7]])
+    pieces = Words(np.array([0, 0, 1]), 2), Words(np.array([0, 1, 2]), 4)
+    for method in ("argmax", "match"):
+        assert choose_links(values, method, pieces=pieces) == {(0, 0), (0, 1), (1, 2)}
+    assert choose_links(values, "argmax", 0.75, pieces=pieces) == {(0, 0), (0, 1)}
+    assert choose_links(20 * values, "softmax", 0.5, pieces=pieces) == {(0, 0), (0, 1), (1, 2)}
+    # Either half of word 0 prefers another word, so that both are half as probable from there.
+    assert choose_links(values, "agreement", 0.6, pieces=pieces) == {(0, 0), (0, 1), (1, 2)}
+    assert choose_links(values, "agreement", 0.75, pieces=pieces) == {(1, 2)}
+
+
+@given(sizes, st.sampled_from(get_args(LinkMethod)), st.sampled_from([None, 0.3]))
+def test_words_of_one_piece_are_linked_as_words(
+    size: tuple[int, int, int], method: LinkMethod, threshold: float | None
+) -> None:
+    values = table(*size)
+    pieces = Words(np.arange(size[0]), size[0]), Words(np.arange(size[1]), size[1] + 1)
+    assert choose_links(values, method, threshold, pieces=pieces) == choose_links(values, method, threshold)
+
+
+@given(sizes, st.randoms(use_true_random=False))
+def test_a_word_is_as_probable_as_its_pieces_together(size: tuple[int, int, int], random: Random) -> None:
+    values = table(*size)
+    owners = [sorted(random.choices(range(4), k=count)) for count in size[:2]]
+    grid = np.exp(values / 0.1)
+    there, back = grid / grid.sum(axis=1, keepdims=True), grid / grid.sum(axis=0)
+    expected = set()
+    for i, j in itertools.product(*map(set, owners)):
+        rows, columns = (
+            [place for place, word in enumerate(side) if word == own] for side, own in zip(owners, (i, j), strict=True)
+        )
+        first = np.mean([sum(there[row, column] for column in columns) for row in rows])
+        second = np.mean([sum(back[row, column] for row in rows) for column in columns])
+        if (first * second) ** 0.5 > 0.4:
+            expected.add((i, j))
+    pieces = Words(np.array(owners[0]), 4), Words(np.array(owners[1]), 4)
+    assert choose_links(values, "agreement", 0.4, pieces=pieces) == expected
 
 
 @given(sizes, st.sampled_from(["argmax", "itermax", "match"]), st.floats(0, 0.9))

@@ -14,13 +14,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swissxmod import AlignWords, EvalAlignment, UserError, align_words, evaluate_alignment
+from swissxmod import AlignWords, EvalAlignment, UserError, align_words, encode, evaluate_alignment
 from swissxmod.settings import Layer
 from swissxmod.tasks import word_alignment
 from swissxmod.tasks.link_files import read_linked
+from swissxmod.tasks.links import find_links
 from swissxmod.tasks.word_alignment import (
     Gold,
-    Linking,
     alignment_counts,
     alignment_error_rate,
     choose_layer,
@@ -72,10 +72,46 @@ def test_one_layer_is_that_of_all(model_folder: Path, layer: Layer) -> None:
         torch.testing.assert_close(vectors, choose_layer(expected, layer), atol=1e-6, rtol=0)
 
 
+def test_pieces_keep_their_own_vectors_and_know_their_word(model_folder: Path) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    sentences = [["vischnanca", "\u200b", "punt"], []]
+    found = word_vectors(model, tokenizer, sentences, "rm", "mean", pieces=True)
+    means = word_vectors(model, tokenizer, sentences, "rm", "mean")
+    assert means.words is None and found.words is not None
+    assert [(words.size, len(words.owners)) for words in found.words] == [(3, len(found.vectors[0])), (0, 0)]
+    for word in (0, 2):
+        own = torch.from_numpy(found.words[0].owners == word)
+        torch.testing.assert_close(found.vectors[0][own].mean(dim=0), means.vectors[0][word], atol=1e-5, rtol=0)
+    assert set(found.words[0].owners) == {0, 2} and found.dropped == 1
+
+
+def test_pieces_are_linked_where_asked_or_where_a_tuned_model_says_so(model_folder: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    files = parallel(tmp_path, "die Brücke in der \u200b Gemeinde\n\n", "la punt en la vischnanca\nna\n")
+    asked = AlignWords(model=str(model_folder), layer=1, method="argmax", pieces=True, **files)
+    align_words(asked, tmp_path / "asked")
+    states = [
+        encode(model, tokenizer, [text], language, pooling="none", layer=1)[0]
+        for text, language in (("die Brücke in der Gemeinde", "de"), ("la punt en la vischnanca", "rm"))
+    ]
+    owners = [
+        [word for word in tokenizer(text.split(), is_split_into_words=True).word_ids() if word is not None]
+        for text in ("die Brücke in der Gemeinde", "la punt en la vischnanca")
+    ]
+    links = {(owners[0][i], owners[1][j]) for i, j in find_links(*states, "argmax")}
+    expected = sorted((5 if i == 4 else i, j) for i, j in links)
+    assert (tmp_path / "asked").read_text() == " ".join(f"{i}-{j}" for i, j in expected) + "\n\n"
+    model.config.alignment = {"layer": 1, "method": "argmax", "pieces": True}
+    save_checkpoint(tmp_path / "tuned", model, tokenizer, [])
+    align_words(AlignWords(model=str(tmp_path / "tuned"), **files), tmp_path / "told")
+    assert (tmp_path / "told").read_text() == (tmp_path / "asked").read_text()
+    assert not chosen(AlignWords(model="", pieces=False, **files), model).pieces
+
+
 def test_a_tuned_model_says_how_unless_asked_otherwise(model_folder: Path, tmp_path: Path) -> None:
     model, tokenizer = load_encoder(str(model_folder))
     files = parallel(tmp_path, "die Brücke in der Gemeinde\n", "la punt en la vischnanca\n")
-    assert chosen(AlignWords(model="", **files), model) == ("mean", "match", None)
+    assert chosen(AlignWords(model="", **files), model) == ("mean", "match", None, False)
     model.config.alignment = {"layer": 1, "method": "argmax"}
     save_checkpoint(tmp_path / "tuned", model, tokenizer, [])
     asked = {"default": {}, "same": {"layer": 1, "method": "argmax"}, "mean": {"layer": "mean", "method": "match"}}
@@ -92,8 +128,8 @@ def test_a_tuned_threshold_belongs_to_its_method(model_folder: Path) -> None:
     model, _ = load_encoder(str(model_folder))
     model.config.alignment = {"layer": 1, "method": "agreement", "threshold": 0.3}
 
-    def asked(**changes: Any) -> Linking:
-        return chosen(AlignWords(model="", source="", target="", **changes), model)
+    def asked(**changes: Any) -> tuple[Any, ...]:
+        return chosen(AlignWords(model="", source="", target="", **changes), model)[:3]
 
     assert asked() == asked(method="agreement") == (1, "agreement", 0.3)
     assert asked(layer=2) == (2, "agreement", 0.3)
