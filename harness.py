@@ -330,8 +330,13 @@ class _Cells:
         """What chooses the best epoch."""
         if self.experiment.dev_split is None:
             return {}
-        places = self._places(train, self.experiment.dev_split)
-        return {language: places[language] for language in languages if language in places}
+        places = self._places(train, split := self.experiment.dev_split)
+        if missing := [language for language in languages if language not in places]:
+            raise UserError(
+                f"{self.path}: {self.name}: {train.name} has no {missing[0]} in its part {split!r} to choose the best "
+                f"epoch by (have: {', '.join(places)})"
+            )
+        return {language: places[language] for language in languages}
 
     def _baselines(self, train: Mapping[str, Place], *, first: bool) -> dict[str, Any]:
         """The baselines, once for all models and seeds; what they learn from tells x-stance's settings everywhere."""

@@ -157,6 +157,8 @@ class Experiment(BaseModel):
             raise ValueError("train and train_on belong together: which data, and which languages of it")
         if self.dev_split and self.train is None:
             raise ValueError("dev_split: it chooses the best epoch of a training, and train names none")
+        if self.dev_split and self.dev_split == self.train_split:
+            raise ValueError(f"dev_split: the best epoch would be chosen by {self.dev_split!r}, which is trained on")
         if self.dev_split == self.split and self.train in self.test:
             raise ValueError(f"dev_split: the best epoch would be chosen by {self.split!r}, which is tested")
         return self

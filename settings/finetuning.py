@@ -99,6 +99,8 @@ class TaskTraining(Quantised, Beside):
         check_shares(self, "warmup", "dropout")
         check_minima(self, sentences=1, dev_sentences=1, epochs=1, batch_size=1, micro_batch=1, seeds=1)
         check_minima(self, weight_decay=0)
+        if self.freeze not in (True, False, "adapters"):
+            raise UserError(f"freeze: expected true, false or adapters, found {self.freeze}")
         self._check_peft()
 
     def _check_peft(self) -> None:
@@ -157,7 +159,8 @@ class FinetuneAlignment(Beside):
     pairs.tsv.gz: tab-separated, in the order of the texts they are from; further columns are not read."""
     dev: dict[str, list[str]] = field(default_factory=dict)
     """Words of the source, of the target, and gold links, --dev.de-rm "[dev.de, dev.rm, dev.align]": measured ten times
-    on the way; the layer and the method that link them best at the end go into the config of the result."""
+    on the way; the layer and the method that link them best at the end, words or pieces, go into the config of the
+    result."""
     layer: int | None = None
     """Layer whose words learn to match; without dev, the one that the config names. By default two thirds up: 8 of 12,
     4 of 6."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import UserError
@@ -76,18 +78,26 @@ def measure(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: Sequence[
 
 
 def _error_rates(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: DevPairs) -> dict[Linking, float]:
+    source, target = (
+        word_vectors(model, tokenizer, [pair[side] for pair in dev.pairs], language, pieces=True)
+        for side, language in enumerate(dev.languages)
+    )
+    words = pieces_of((source, target))
     rates = {}
-    for pieces in (False, True):
-        source, target = (
-            word_vectors(model, tokenizer, [pair[side] for pair in dev.pairs], language, pieces=pieces)
-            for side, language in enumerate(dev.languages)
-        )
-        words = pieces_of((source, target))
-        for layer in range(1, model.config.num_hidden_layers + 1):
-            tables = [similarity(a[layer], b[layer]) for a, b in zip(source.vectors, target.vectors, strict=True)]
+    for layer in range(1, model.config.num_hidden_layers + 1):
+        vectors = [(a[layer], b[layer]) for a, b in zip(source.vectors, target.vectors, strict=True)]
+        for pieces in (False, True):
+            pairs = vectors if pieces else [_means(*both) for both in zip(vectors, words, strict=True)]
+            tables = [similarity(*pair) for pair in pairs]
+            owners = words if pieces else [None] * len(words)
             for linking in _choices(layer, pieces=pieces):
-                rates[linking] = _error_rate(tables, words, linking, dev.gold)
+                rates[linking] = _error_rate(tables, owners, linking, dev.gold)
     return rates
+
+
+def _means(vectors: tuple[Tensor, Tensor], words: PiecesOfWords | None) -> list[Tensor]:
+    """The mean vectors of the words of both sides."""
+    return [torch.from_numpy(side.means()) @ own for side, own in zip(words or (), vectors, strict=True)]
 
 
 def _error_rate(

@@ -232,9 +232,10 @@ class AlignmentTrainer(Trainer):
         """AER of the best way of linking, and retrieval, on the dev pairs."""
         now = measure(self.encoder, self.tokenizer, self.eval_dataset)
         metrics = {f"{metric_key_prefix}_aer": now.aer, f"{metric_key_prefix}_retrieval": now.retrieval}
-        layer, method, *_ = now.linking
+        layer, method, _, pieces = now.linking
+        how = f"layer {layer}, {method} of {'pieces' if pieces else 'words'}"
         tqdm.write(
-            f"step {self.state.global_step}: dev AER {now.aer} (layer {layer}, {method}), retrieval {now.retrieval}%",
+            f"step {self.state.global_step}: dev AER {now.aer} ({how}), retrieval {now.retrieval}%",
             file=sys.stderr,
         )
         self.log(metrics)

@@ -41,6 +41,11 @@ class Words(NamedTuple):
         """1 where a piece is of a word, shape (words, pieces)."""
         return (np.arange(self.size)[:, None] == self.owners).astype(np.float32)
 
+    def means(self) -> np.ndarray:
+        """Weights of the mean over the pieces of each word, shape (words, pieces); 0 for a word without a piece."""
+        table = self.table()
+        return table / np.maximum(1, table.sum(axis=1, keepdims=True))
+
 
 PiecesOfWords = tuple[Words, Words]
 
@@ -76,6 +81,7 @@ def find_links(
         counted: what counting says, for "softmax" and "agreement": the threshold is then of the mean of both.
         pieces: of both sides, where the vectors are of pieces: words are linked if one of their pieces is; with
             "agreement" a word is as probable as its pieces together, on the mean over the pieces of the other word.
+            A sentence without a piece has no link then, whatever counting says.
     """
     if not len(source) or not len(target):
         return set()
@@ -165,14 +171,9 @@ def agreement(similarities: np.ndarray, pieces: PiecesOfWords | None = None) -> 
     logits = similarities / TEMPERATURE
     there, back = softmax_of(logits, axis=1), softmax_of(logits, axis=0)
     if pieces is not None:
-        source, target = (words.table() for words in pieces)
-        there, back = _means(source) @ there @ target.T, source @ back @ _means(target).T
+        source, target = pieces
+        there, back = source.means() @ there @ target.table().T, source.table() @ back @ target.means().T
     return np.sqrt(there * back)
-
-
-def _means(table: np.ndarray) -> np.ndarray:
-    """Weights of the mean over the pieces of each word, (words, pieces); 0 for a word without a piece."""
-    return table / np.maximum(1, table.sum(axis=1, keepdims=True))
 
 
 def _above(values: np.ndarray, threshold: float) -> Links:

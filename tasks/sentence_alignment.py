@@ -30,6 +30,8 @@ from .word_alignment import load_encoder, read_line_pairs
 
 CELLS = 2**24
 """Similarities to hold at once, 64 mebibytes of them."""
+SPECIAL = 2
+"""Pieces that are of no text: ``<s>`` and ``</s>``."""
 NEIGHBOURS = 4
 """Sentences that the margin is measured against."""
 
@@ -213,7 +215,8 @@ def find_translations(
             encode(model, tokenizer, texts, language, pooling="none", layer="mean", special=True)
             for texts, language in zip(sides, languages, strict=True)
         ]
-        found = retrieve_by_pieces(*pieces)
+        # Of a text without a piece there are <s> and </s> alone, which any other of the kind would fit.
+        found = retrieve_by_pieces(*([rows if len(rows) > SPECIAL else rows[:0] for rows in side] for side in pieces))
     else:
         vectors = [
             encode(model, tokenizer, texts, language, special=True)

@@ -205,7 +205,7 @@ def word_vectors(
     *,
     pieces: bool = False,
 ) -> WordVectors:
-    """The mean of the states of each word's pieces; zero for a word without a piece.
+    """The mean of the states of each word's pieces, zero for a word without a piece; or the pieces themselves.
 
     Args:
         model: the encoder.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from swissxmod import (
 )
 from swissxmod.cli import main
 from swissxmod.eval.comparison import read_comparisons
-from swissxmod.eval.declarations import bundled
+from swissxmod.eval.declarations import Experiment, bundled
 from swissxmod.harness import load_suite, plan_suite
 from swissxmod.verbs import VERBS, Verb
 from swissxmod.xmod.checkpoints import save_checkpoint
@@ -227,6 +228,7 @@ def test_a_model_without_the_language_is_measured_by_another_adapter(suite: str,
         ({"set": ["names.tset=[sample-names]"]}, "names: tset: Extra inputs"),
         ({"set": ["names.split=test"]}, "no split 'test' in files"),
         ({"set": ["names.dev_split=test"]}, "no split 'test' in files"),
+        ({"set": ["names.dev_split=train"]}, "dev_split: the best epoch would be chosen by 'train', which is trained"),
         ({"set": ["names.dev_split=dev"]}, "dev_split: the best epoch would be chosen by 'dev', which is tested"),
         (
             {"set": ["sentences.dev_split=dev"]},
@@ -269,12 +271,28 @@ def test_a_language_without_an_adapter_is_left_out_and_said(suite: str, tmp_path
     assert "small has no adapter for it: not trained there." in plan.notes
 
 
-def test_the_best_epoch_is_chosen_in_the_languages_trained_on(suite: str, model_folder: Path) -> None:
-    settings = EvalSuite(suite=suite, model=[f"a={model_folder}"], set=["names.dev_split=train"], only=["names"])
-    stages = plan_suite(settings, *load_suite(settings)).stages
-    trained = stages["names_a_fr_it_seed1"]
-    assert trained["dev"] == trained["train"] and list(trained["dev"]) == ["fr", "it"]
+def test_the_best_epoch_is_chosen_in_the_languages_trained_on(suite: str, model_folder: Path, tmp_path: Path) -> None:
+    def planned(*languages: str) -> dict[str, dict[str, Any]]:
+        """Of a suite that tests other data than it learns from and chooses by."""
+        files = {"train": dict.fromkeys(["fr", "it"], "t.conll"), "tuning": dict.fromkeys(languages, "d.conll")}
+        told = yaml.safe_load(bundled("datasets")["sample-names"].read_text()) | {"name": "own", "files": files}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(told))
+        given = ["names.train=own.yaml", "names.train_on=[[fr, it]]", "names.dev_split=tuning"]
+        settings = EvalSuite(suite=suite, model=[f"a={model_folder}"], set=given, only=["names"])
+        return plan_suite(settings, *load_suite(settings)).stages
+
+    stages = planned("it", "rm", "fr")
+    assert stages["names_a_fr_it_seed1"]["dev"] == {"fr": "d.conll", "it": "d.conll"}
     assert "dev" not in stages["names_a_fr_it_seed1_on_sample_names"]
+    with pytest.raises(UserError, match=r"own has no fr in its part 'tuning' to choose .* \(have: it\)"):
+        planned("it")
+
+
+def test_what_chooses_may_be_named_as_what_is_tested_in_other_data() -> None:
+    experiment = {"train": "a", "train_on": [["de"]], "dev_split": "dev", "split": "dev"}
+    assert Experiment(test=["b"], **experiment).dev_split == "dev"
+    with pytest.raises(ValueError, match="would be chosen by 'dev', which is tested"):
+        Experiment(test=["b", "a"], **experiment)
 
 
 @pytest.mark.parametrize("name", bundled("suites"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Literal, overload
 
 import torch
@@ -73,12 +74,12 @@ def encode(
             string.
     """
     count = model.config.num_hidden_layers + 1
-    if layer != "mean" and not -count <= layer < count:
+    if layer != "mean" and not (isinstance(layer, Integral) and -count <= layer < count):
         raise UserError(f"layer: expected {-count} to {count - 1} or mean, found {layer}")
     refuse_one_text(texts)
     if pooling not in ("mean", "none"):
         raise UserError(f"pooling: expected 'mean' or 'none', found {pooling!r}")
-    states = states_of(model, layer if layer == "mean" else layer % count)
+    states = states_of(model, layer if layer == "mean" else int(layer) % count)
 
     def pool(_: int, rows: Tensor) -> Tensor:
         return rows if pooling == "none" else rows.sum(dim=0) / max(1, len(rows))

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from swissxmod.app.answers import Answers, EntitiesQuestion, LinksQuestion
 from swissxmod.settings import MINI_NER
+from swissxmod.tasks.word_alignment import Linking, all_links, load_encoder, word_vectors
 from swissxmod.tasks.words import INVISIBLE
+from swissxmod.xmod.checkpoints import save_checkpoint
 
 pytest.importorskip("starlette", reason="the app is an extra: pip install swissxmod[app]")
 from starlette.testclient import TestClient
@@ -116,6 +118,22 @@ def test_another_encoder_links_the_words(answers: Answers, model_folder: Path) -
     other = Answers(str(answers.tagger.model.name_or_path), str(model_folder))
     assert other.encoder is not other.tagger.model.base_model
     assert answers.encoder is answers.tagger.model.base_model
+
+
+def test_a_tuned_model_says_how_its_words_are_linked(answers: Answers, model_folder: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    source, target = "die Brücke in der Gemeinde", "la punt en la vischnanca"
+    found = []
+    for pieces in (True, False):
+        model.config.alignment = {"layer": 1, "method": "argmax", "pieces": pieces}
+        save_checkpoint(tmp_path / str(pieces), model, tokenizer, [])
+        own = Answers(str(answers.tagger.model.name_or_path), str(tmp_path / str(pieces)))
+        question = LinksQuestion(source=source, target=target, source_language="de", target_language="rm")
+        found.append({tuple(link) for link in own.links(question)["pairs"][0]["links"]})
+        words = word_vectors(model, tokenizer, [source.split()], "de", 1, pieces=pieces)
+        others = word_vectors(model, tokenizer, [target.split()], "rm", 1, pieces=pieces)
+        assert found[-1] == next(all_links((words, others), Linking(1, "argmax", pieces=pieces)))
+    assert found[0] != found[1]
 
 
 BAD = {

@@ -77,6 +77,7 @@ def test_itermax_stops_where_simalign_stops() -> None:
     # Every word of the shorter side has its link; the fourth of the other one stays without.
     values = np.vstack([np.eye(3), [0.9, 0, 0]])
     assert itermax(values) == {(0, 0), (1, 1), (2, 2)}
+    assert itermax(values.T) == {(0, 0), (1, 1), (2, 2)}
 
 
 @given(sizes)
@@ -129,6 +130,21 @@ def test_words_are_linked_by_their_pieces() -> None:
     # Either half of word 0 prefers another word, so that both are half as probable from there.
     assert choose_links(values, "agreement", 0.6, pieces=pieces) == {(0, 0), (0, 1), (1, 2)}
     assert choose_links(values, "agreement", 0.75, pieces=pieces) == {(1, 2)}
+
+
+def test_a_word_is_as_probable_by_softmax_as_its_best_piece() -> None:
+    # Each piece of word 0 is shared by two words of one piece: a half twice, which does not add up to one.
+    pieces = Words(np.array([0, 0]), 1), Words(np.array([0, 1]), 2)
+    assert choose_links(np.ones((2, 2)), "softmax", 0.45, pieces=pieces) == {(0, 0), (0, 1)}
+    assert choose_links(np.ones((2, 2)), "softmax", 0.55, pieces=pieces) == set()
+
+
+def test_counting_is_of_words_where_pieces_are_compared() -> None:
+    pieces = Words(np.array([0, 0, 2]), 3), Words(np.array([0, 1]), 2)
+    counts = np.array([[0.0, 0.9], [0.8, 0.0], [0.1, 0.1]])
+    for method in ("softmax", "agreement"):
+        found = choose_links(np.eye(3, 2), method, 0.5, Counted(counts, 1.0), pieces)
+        assert found == {(0, 1), (1, 0)}  # word 1 has no piece, and counting knows it all the same
 
 
 @given(sizes, st.sampled_from(get_args(LinkMethod)), st.sampled_from([None, 0.3]))

@@ -171,6 +171,8 @@ def test_pieces_are_compared_as_in_the_evaluation_of_swissbert(model_folder: Pat
             cosines = torch.nn.functional.cosine_similarity(source[:, None], target[None], dim=2)
             recall, precision = cosines.amax(dim=1).mean().item(), cosines.amax(dim=0).mean().item()
             expected[i, j] = 2 * precision * recall / (precision + recall)
+    empty = find_translations(model, tokenizer, (["\u200b"], ["\u200b\u200b"]), ("rm", "rm"), "bertscore").found
+    assert empty.score.tolist() == [0]
     found = find_translations(model, tokenizer, sides, ("rm", "rm"), "bertscore").found
     assert found.score == pytest.approx(expected.max(axis=1), abs=1e-5)
     assert found.there.tolist() == expected.argmax(axis=1).tolist()

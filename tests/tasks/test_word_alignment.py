@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from swissxmod import AlignWords, EvalAlignment, UserError, align_words, encode, evaluate_alignment
 from swissxmod.settings import Layer
 from swissxmod.tasks import word_alignment
+from swissxmod.tasks.alignment_dev import measure, read_dev
 from swissxmod.tasks.link_files import read_linked
 from swissxmod.tasks.links import find_links
 from swissxmod.tasks.word_alignment import (
@@ -106,6 +107,26 @@ def test_pieces_are_linked_where_asked_or_where_a_tuned_model_says_so(model_fold
     align_words(AlignWords(model=str(tmp_path / "tuned"), **files), tmp_path / "told")
     assert (tmp_path / "told").read_text() == (tmp_path / "asked").read_text()
     assert not chosen(AlignWords(model="", pieces=False, **files), model).pieces
+    gold = str(tmp_path / "asked")
+    rates = [
+        evaluate_alignment(
+            EvalAlignment(model=str(tmp_path / "tuned"), gold=gold, pieces=pieces, **files), tmp_path / str(pieces)
+        )["aer"]
+        for pieces in (None, True, False)
+    ]
+    assert rates[:2] == [0, 0] < rates[2:]
+
+
+def test_dev_chooses_pieces_where_they_link_better(model_folder: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_encoder(str(model_folder))
+    lines = "die Brücke in der Gemeinde\nder Rat tagt heute\n", "la punt en la vischnanca\nil cussegl sa raduna oz\n"
+    files = parallel(tmp_path, *lines)
+    for pieces in (True, False):
+        asked = AlignWords(model=str(model_folder), layer=1, method="argmax", pieces=pieces, **files)
+        align_words(asked, tmp_path / "gold")
+        dev = read_dev({"de-rm": [*files.values(), str(tmp_path / "gold")]}, model.languages)
+        found = measure(model, tokenizer, dev)
+        assert (found.linking, found.aer) == ((1, "argmax", None, pieces), 0)
 
 
 def test_a_tuned_model_says_how_unless_asked_otherwise(model_folder: Path, tmp_path: Path) -> None:

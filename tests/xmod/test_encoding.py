@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -21,7 +22,7 @@ def model(model_folder: Path) -> XmodForMaskedLM:
 def test_each_text_has_the_mean_of_its_pieces_at_a_layer(
     model: XmodForMaskedLM, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    layers: tuple[Layer, ...] = (-1, 1, 2, 0, "mean")
+    layers: tuple[Layer, ...] = (-1, 1, 2, 0, "mean", np.int64(1))  # type: ignore[assignment]
     for layer in layers:
         vectors = encode(model, tokenizer, TEXTS, LANGUAGES, layer=layer)
         assert vectors.shape == (4, 32) and vectors.dtype == torch.float32
@@ -80,6 +81,7 @@ def test_no_text_has_no_vector(model: XmodForMaskedLM, tokenizer: PreTrainedToke
     ("options", "message"),
     [
         ({"layer": 3}, "expected -3 to 2 or mean, found 3"),
+        ({"layer": "last"}, "expected -3 to 2 or mean, found last"),
         ({"pooling": "max"}, "expected 'mean' or 'none', found 'max'"),
     ],
 )

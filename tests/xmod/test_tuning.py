@@ -334,6 +334,10 @@ def test_what_lora_learns_is_small() -> None:
         ({"peft": "lora", "freeze": "adapters"}, "freeze: with --peft the model's own weights never learn"),
         ({"peft": "lora", "rank": 0}, "rank: expected at least 1, found 0"),
         ({"rank": 4}, "rank: it is for --peft, which was not given"),
+        ({"alpha": 4}, "alpha: it is for --peft, which was not given"),
+        ({"virtual_tokens": 4}, "virtual_tokens: it is for --peft, which was not given"),
+        ({"freeze": "adapter"}, "freeze: expected true, false or adapters, found adapter"),
+        ({"freeze": None}, "freeze: expected true, false or adapters, found None"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(values: dict[str, object], message: str) -> None:

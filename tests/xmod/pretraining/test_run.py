@@ -392,6 +392,7 @@ def test_a_monitor_that_is_not_installed_is_named(
         ({"near_duplicates": 1.5}, "near_duplicates: expected a number between 0 and 1, found 1.5"),
         ({"micro_batch": 0}, "micro_batch: expected at least 1, found 0"),
         ({"relora_rounds": 2}, "relora_rounds: it is for --plan relora, which was not given"),
+        ({"relora_rank": 2}, "relora_rank: it is for --plan relora, which was not given"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(
