@@ -307,16 +307,16 @@ class _Cells:
         self, system: System, train: DataSet, tests: Sequence[DataSet], languages: Sequence[str], *, first: bool
     ) -> None:
         """Fine-tune on some languages with each seed, and test."""
-        places = self._places(train, self.experiment.train_split)
-        if strange := [language for language in languages if language not in places]:
-            raise UserError(
-                f"{self.path}: {self.name}: {train.name} has no {strange[0]} to train on (have: {', '.join(places)})"
-            )
+        data = self._in_all(train, self.experiment.train_split, languages, "to train on")
         if missing := [language for language in languages if not _has(system, language)]:
             self.plan.note(f"{system.label} has no adapter for {', '.join(missing)}: not trained there.")
             return
-        data = {language: places[language] for language in languages}
-        dev = self._dev(train, languages)
+        split = self.experiment.dev_split
+        dev = (
+            self._in_all(train, split, languages, f"in its part {split!r} to choose the best epoch by")
+            if split
+            else None
+        )
         for seed in range(self.suite["seed"], self.suite["seed"] + self.seeds):
             name = f"{self.name}_{system.slug}_{'_'.join(languages)}_seed{seed}".replace("-", "_")
             tuned = {**train.reading, **self.experiment.finetune, "model": system.model, "train": data, "seed": seed}
@@ -326,15 +326,12 @@ class _Cells:
             beside = self._baselines(data, first=first and seed == self.suite["seed"])
             self._measure(system, made, tests, name, beside)
 
-    def _dev(self, train: DataSet, languages: Sequence[str]) -> dict[str, Place]:
-        """What chooses the best epoch."""
-        if self.experiment.dev_split is None:
-            return {}
-        places = self._places(train, split := self.experiment.dev_split)
+    def _in_all(self, data: DataSet, split: str, languages: Sequence[str], purpose: str) -> dict[str, Place]:
+        """Where each of the languages is, which all must be there."""
+        places = self._places(data, split)
         if missing := [language for language in languages if language not in places]:
             raise UserError(
-                f"{self.path}: {self.name}: {train.name} has no {missing[0]} in its part {split!r} to choose the best "
-                f"epoch by (have: {', '.join(places)})"
+                f"{self.path}: {self.name}: {data.name} has no {missing[0]} {purpose} (have: {', '.join(places)})"
             )
         return {language: places[language] for language in languages}
 

@@ -5,9 +5,9 @@ Run: python benchmarks/detector.py --data de=DEV.jsonl rm=DEV.jsonl [--sentences
 Others are py3langid, lingua-language-detector and romansh-idiom-classifier, where they are installed. They differ in
 what they tell apart: the first two choose among all of their languages, or among German, French, Italian and English
 ("of_four"), never Romansh, and the last knows its varieties and the same four; each variety counts as Romansh here.
-Ours may be unsure, which counts as wrong ("surest" is ours
-that must answer); the others always answer. Sentences are drawn with a seed, one process and one thread run each
-detector, all in turns. Runs of a few words are cut from sentences of at least as many, at random places.
+Ours may be unsure, which counts as wrong ("surest" is ours that must answer); the others always answer. Sentences are
+drawn with a seed, one process and one thread run each detector, all in turns. Runs of a few words are cut from
+sentences of at least as many, at random places.
 """
 
 from __future__ import annotations

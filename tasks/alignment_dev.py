@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -97,7 +96,7 @@ def _error_rates(model: XmodModel, tokenizer: PreTrainedTokenizerFast, dev: DevP
 
 def _means(vectors: tuple[Tensor, Tensor], words: PiecesOfWords | None) -> list[Tensor]:
     """The mean vectors of the words of both sides."""
-    return [torch.from_numpy(side.means()) @ own for side, own in zip(words or (), vectors, strict=True)]
+    return [side.means(own) for side, own in zip(words or (), vectors, strict=True)]
 
 
 def _error_rate(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax as softmax_of
 from torch import Tensor
@@ -41,10 +42,16 @@ class Words(NamedTuple):
         """1 where a piece is of a word, shape (words, pieces)."""
         return (np.arange(self.size)[:, None] == self.owners).astype(np.float32)
 
-    def means(self) -> np.ndarray:
-        """Weights of the mean over the pieces of each word, shape (words, pieces); 0 for a word without a piece."""
+    def weights(self) -> np.ndarray:
+        """Of the mean over the pieces of each word, shape (words, pieces); 0 for a word without a piece."""
         table = self.table()
         return table / np.maximum(1, table.sum(axis=1, keepdims=True))
+
+    def means(self, vectors: Tensor) -> Tensor:
+        """(..., pieces, hidden) to (..., words, hidden), zero for a word without a piece."""
+        index = torch.from_numpy(self.owners)
+        sums = vectors.new_zeros(*vectors.shape[:-2], self.size, vectors.shape[-1]).index_add(-2, index, vectors)
+        return sums / torch.bincount(index, minlength=self.size).clamp(min=1)[:, None]
 
 
 PiecesOfWords = tuple[Words, Words]
@@ -172,7 +179,7 @@ def agreement(similarities: np.ndarray, pieces: PiecesOfWords | None = None) -> 
     there, back = softmax_of(logits, axis=1), softmax_of(logits, axis=0)
     if pieces is not None:
         source, target = pieces
-        there, back = source.means() @ there @ target.table().T, source.table() @ back @ target.means().T
+        there, back = source.weights() @ there @ target.table().T, source.table() @ back @ target.weights().T
     return np.sqrt(there * back)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -22,7 +21,7 @@ from ..files import opened, read_lines
 from ..settings import AlignWords, Layer, LinkMethod, Precision, WordLinking
 from ..texts import read_pairs
 from ..xmod.encoding import states_of
-from ..xmod.inference import Pieces, count_dropped, count_windowed, cut_words, run_pieces
+from ..xmod.inference import count_dropped, count_windowed, cut_words, run_pieces
 from ..xmod.modeling import XmodModel
 from ..xmod.precision import load_to_read
 from .link_files import Linked, as_text
@@ -216,29 +215,19 @@ def word_vectors(
         pieces: take no mean, but keep the states of the pieces.
     """
     cut = cut_words(tokenizer, sentences)
+    words = [Words(np.array(part.words, dtype=int), len(own)) for part, own in zip(cut, sentences, strict=True)]
 
     def finish(number: int, states: Tensor) -> Tensor:
-        if pieces:
-            return states.movedim(0, -2).contiguous()
-        return _word_means(states, cut[number], len(sentences[number]))
+        vectors = states.movedim(0, -2).contiguous()
+        return vectors if pieces else words[number].means(vectors)
 
     ids = [each.ids for each in cut]
     return WordVectors(
         run_pieces(model, tokenizer, ids, language, states_of(model, layer), finish, title="encode"),
-        [Words(np.array(part.words, dtype=int), len(sentence)) for part, sentence in zip(cut, sentences, strict=True)]
-        if pieces
-        else None,
+        words if pieces else None,
         windowed=count_windowed(model, ids),
         dropped=count_dropped(cut, sentences),
     )
-
-
-def _word_means(states: Tensor, pieces: Pieces, n_words: int) -> Tensor:
-    """(pieces, hidden) to (words, hidden), or (pieces, layers, hidden) to (layers, words, hidden)."""
-    index = torch.tensor(pieces.words, dtype=torch.long)
-    sums = states.new_zeros(n_words, *states.shape[1:]).index_add(0, index, states)
-    counts = torch.bincount(index, minlength=n_words).clamp(min=1)
-    return (sums.movedim(0, -2) / counts[:, None]).contiguous()
 
 
 def choose_layer(vectors: Tensor, layer: Layer) -> Tensor:
